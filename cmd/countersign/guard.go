@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign"
+	"countersign/guard"
+)
+
+// watch does what the guard has no hands for: it shares blocks with the other nodes and writes decisions down.
+type watch struct {
+	i         *instance
+	blocked   chan countersign.Block
+	lifted    chan string
+	decisions chan *guard.Decision
+	file      *os.File // nil when decisions are not kept
+}
+
+const (
+	watchQueue  = 4096
+	shareEvery  = 2 * time.Second
+	shareSettle = 10 * time.Second // a block as young as this may be on its way to the database
+)
+
+func newWatch(i *instance) (*watch, error) {
+	w := &watch{
+		i: i, blocked: make(chan countersign.Block, watchQueue), lifted: make(chan string, watchQueue),
+		decisions: make(chan *guard.Decision, watchQueue),
+	}
+	if path := i.cfg.Guard.Decisions; path != "" {
+		var err error
+		if w.file, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+			return nil, fmt.Errorf("guard.decisions: %w", err)
+		}
+	}
+	return w, nil
+}
+
+// config is the guard's, with what it tells this watch. What the watch is too slow for is dropped: a request never waits.
+func (w *watch) config(t *tenants) guard.Config {
+	cfg := guard.Config{
+		Apps: t.policies, Instance: t.shared, Money: t.money, Count: w.i.metrics.Decision, Shadowed: w.i.metrics.Shadow,
+		Spent: func(limit, app, country string, percent int) {
+			w.i.metrics.Spent(limit, percent)
+			w.i.log.Warn("guard: a cap on money is being used up", "limit", limit, "app", app, "country", country, "percent", percent)
+		},
+		Blocked: func(b countersign.Block) {
+			w.i.log.Warn("guard: blocked", "rule", b.Rule, "app", b.App, "subject", b.Subject, "until", b.Until, "level", b.Level)
+			select {
+			case w.blocked <- b:
+			default:
+			}
+		},
+		Lifted: func(id string) {
+			w.i.log.Info("guard: a block was lifted, because what was let through was confirmed", "id", id)
+			select {
+			case w.lifted <- id:
+			default:
+			}
+		},
+	}
+	if w.file != nil {
+		cfg.Record = func(d *guard.Decision) {
+			select {
+			case w.decisions <- d:
+			default:
+				w.i.metrics.Unrecorded()
+			}
+		}
+	}
+	return cfg
+}
+
+// run works until ctx ends, then writes down what waits.
+func (w *watch) run(ctx context.Context) error {
+	recorded := make(chan error, 1)
+	go func() { recorded <- w.record(ctx) }()
+	w.share(ctx)
+	tick := time.NewTicker(shareEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return <-recorded
+		case b := <-w.blocked:
+			w.save(ctx, func(ctx context.Context) error { return w.i.db.SaveBlock(ctx, b) })
+		case id := <-w.lifted:
+			w.save(ctx, func(ctx context.Context) error {
+				_, err := w.i.db.EndBlock(ctx, id, w.i.store.Now())
+				return err
+			})
+		case <-tick.C:
+			w.share(ctx)
+		}
+	}
+}
+
+func (w *watch) save(ctx context.Context, step func(context.Context) error) {
+	if err := step(ctx); err != nil && ctx.Err() == nil {
+		w.i.log.Error("guard: sharing a block", "error", err)
+	}
+}
+
+// share takes over what other nodes block and have lifted.
+func (w *watch) share(ctx context.Context) {
+	settled := w.i.store.Now().Add(-shareSettle)
+	list, err := w.i.db.Blocks(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.i.log.Error("guard: reading the blocks", "error", err)
+		}
+		return
+	}
+	w.i.seen.Learn(list, settled)
+}
+
+// record appends decisions, many in one write.
+func (w *watch) record(ctx context.Context) error {
+	if w.file == nil {
+		return nil
+	}
+	out := bufio.NewWriter(w.file)
+	lines := json.NewEncoder(out)
+	write := func(d *guard.Decision) {
+		if err := lines.Encode(d); err != nil {
+			w.i.log.Error("guard: writing the decision log", "error", err)
+			out.Reset(w.file)
+		}
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case d := <-w.decisions:
+			write(d)
+		case <-tick.C:
+			if err := out.Flush(); err != nil {
+				w.i.log.Error("guard: writing the decision log", "error", err)
+				out.Reset(w.file)
+			}
+		case <-ctx.Done():
+			for len(w.decisions) > 0 {
+				write(<-w.decisions)
+			}
+			if err := out.Flush(); err != nil {
+				return fmt.Errorf("writing the decision log: %w", err)
+			}
+			return w.file.Close()
+		}
+	}
+}
+
+// guardFace is the guard as the API shows it.
+type guardFace struct {
+	i *instance
+	*countersign.Verifier
+}
+
+// hardStopper is a store that can list the phones that it has stopped.
+type hardStopper interface {
+	HardStops(ctx context.Context) (map[countersign.Hash]time.Time, error)
+}
+
+// Blocks implements httpapi.Guard.
+func (g guardFace) Blocks(ctx context.Context, app string) ([]countersign.Block, error) {
+	list := g.i.seen.Blocks(app, g.i.store.Now())
+	stops, err := g.hardStops(ctx)
+	if err != nil {
+		return nil, err
+	}
+	phones := make([]countersign.Block, 0, len(stops))
+	for hash, until := range stops {
+		phones = append(phones, countersign.Block{
+			ID: blockPrefix + hash.Hex(), Key: hash, Rule: "phone_hard_stop", Subject: "phone " + hash.Hex()[:8], Until: until,
+			Reason: "A hundred wrong codes in a row since the last approval. It is lifted here, by `countersign unlock PHONE`, or after 30 days.",
+		})
+	}
+	slices.SortFunc(phones, func(a, b countersign.Block) int { return cmp.Compare(a.ID, b.ID) })
+	return append(list, phones...), nil
+}
+
+const blockPrefix = "blk_"
+
+// hardStops come from the store, or from where a store that may forget has them mirrored.
+func (g guardFace) hardStops(ctx context.Context) (map[countersign.Hash]time.Time, error) {
+	if s, ok := g.i.store.(hardStopper); ok {
+		return s.HardStops(ctx)
+	}
+	locks, err := g.i.db.Locks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stops := map[countersign.Hash]time.Time{}
+	for _, l := range locks {
+		if l.Streak >= countersign.MaxPhoneStreak && l.Until.After(g.i.store.Now()) {
+			stops[l.Phone] = l.Until
+		}
+	}
+	return stops, nil
+}
+
+// Lift implements httpapi.Guard.
+func (g guardFace) Lift(ctx context.Context, app, id string) (bool, error) {
+	now := g.i.store.Now()
+	for _, b := range g.i.seen.Blocks(app, now) {
+		if b.ID != id {
+			continue
+		}
+		if _, err := g.i.db.EndBlock(ctx, id, now); err != nil {
+			return false, err
+		}
+		return g.i.seen.Lift(app, id, now), nil
+	}
+	var hash countersign.Hash
+	if n, err := hex.Decode(hash[:], []byte(strings.TrimPrefix(id, blockPrefix))); err != nil || n != len(hash) {
+		return false, nil
+	}
+	stops, err := g.hardStops(ctx)
+	if _, stopped := stops[hash]; err != nil || !stopped {
+		return false, err
+	}
+	return g.i.store.Unlock(ctx, hash)
+}

@@ -1,0 +1,7 @@
+import { fileURLToPath } from 'node:url';
+
+/** @type {import('next').NextConfig} */
+export default {
+  turbopack: { root: fileURLToPath(new URL('.', import.meta.url)) }, // the repository around it has other lock files
+  poweredByHeader: false,
+};

@@ -1,0 +1,153 @@
+package guard_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"countersign/guard"
+)
+
+const policyText = `defaults:
+  countries: [SE, NO, US]
+  deny: ["+4670123*"]
+  allow: ["+46701239999", "+870*"]
+  purposes:
+    stepup: {channels: [sms]}
+  rates: {client_starts: 5}
+  budgets:
+    budget_prefix4: {capacity: 30, refill: 10}
+apps:
+  shop:
+    countries: [GB]
+    shadow: [budget_prefix4]
+instance:
+  budgets:
+    budget_instance: {capacity: 1000, refill: 100}
+`
+
+const moneyText = "money:\n  prices: p.csv\n  instance: {day: 500.50, month: 8000}\n  app: {day: 100}\n  apps: {shop: {day: 250}}\n  country: {day: 50}\n"
+
+func TestMoneyInAFile(t *testing.T) {
+	m := policyFile(t, moneyText).Money
+	if m.PriceFile != "p.csv" || m.Instance.Day != 500_500_000 || m.Instance.Month != 8_000_000_000 || m.Apps["shop"].Day != 250_000_000 || m.Country.Month != 0 {
+		t.Errorf("read as %+v", m)
+	}
+}
+
+const caseText = `cases:
+- {name: home, to: "+46701740605", want: allow}
+- {name: abroad, to: "+4915123456789", want: deny, rule: number_country}
+- {name: denied range, to: "+46701231234", want: deny, rule: number_denied}
+- {name: allowed number in it, to: "+46701239999", want: allow}
+- {name: landline, to: "+468123456", want: deny, rule: line_type}
+- {name: landline by voice, to: "+468123456", channel: voice, want: allow}
+- {name: step-up by voice, to: "+46701740605", purpose: stepup, channel: voice, want: deny, rule: channel}
+- {name: the sixth of a minute, to: "+4670174####", client: 203.0.113.7, repeat: 6, want: challenge, rule: client_starts}
+- {name: solved, to: "+4670174####", client: 203.0.113.7, repeat: 6, solved: 1, want: allow}
+- {name: thirty-one, to: "+46701######", repeat: 31, want: deny, rule: budget_prefix4}
+- {name: another app, app: shop, to: "+447400123456", want: allow}
+- {name: shadow, app: shop, to: "+4474001#####", repeat: 31, want: allow}
+`
+
+func policyFile(t testing.TB, text string) *guard.File {
+	t.Helper()
+	f, err := guard.ParseFile("p.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func configOf(f *guard.File) guard.Config {
+	return guard.Config{
+		Apps: map[string]guard.Policy{"demo": f.For("demo", guard.Policy{}), "shop": f.For("shop", guard.Policy{})}, Instance: f.Instance,
+	}
+}
+
+func TestCases(t *testing.T) {
+	cases, err := guard.ParseCases("c.yaml", []byte(caseText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := configOf(policyFile(t, policyText))
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			difference, err := c.Run(cfg)
+			if err != nil || difference != "" {
+				t.Error(difference, err)
+			}
+			if c.Want = guard.Challenge; c.Rule == "client_starts" {
+				c.Want = guard.Deny
+			}
+			if difference, _ = c.Run(cfg); difference == "" {
+				t.Error("a wrong expectation is met as well")
+			}
+		})
+	}
+}
+
+func TestWrongPolicies(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"defaults: {countrys: [SE]}", "p.yaml:1: defaults.countrys: this is not known here"},
+		{"defaults:\n  countries: [XX]", `p.yaml:2: defaults.countries: "XX" is not`},
+		{"defaults:\n  countries: SE", "p.yaml:2: defaults.countries: expected a list"},
+		{"apps:\n  shop:\n    budgets:\n      budget_prefix4: {capacity: -1, refill: 1}", "p.yaml:4: apps.shop.budgets.budget_prefix4.capacity: expected a whole number"},
+		{"apps:\n  shop:\n    budgets:\n      budget_prefix5: {capacity: 1, refill: 1}", `p.yaml:3: apps.shop.budgets: there is no budget "budget_prefix5"`},
+		{"defaults:\n  budgets:\n    budget_prefix4: {capacity: 1}", "p.yaml:3: defaults.budgets.budget_prefix4: capacity and refill"},
+		{"defaults:\n  shadow: [everything]", `p.yaml:2: defaults.shadow: there is no rule "everything"`},
+		{"defaults:\n  deny: [0701234]", `p.yaml:2: defaults.deny: "0701234" is neither`},
+		{"defaults:\n  rates: {client_starts: 1.5}", "p.yaml:2: defaults.rates.client_starts: expected a whole number"},
+		{"defaults:\n  shadow: [sequence]\n  shadow: [sequence]", "p.yaml"},
+		{"instance:\n  budgets:\n    budget_app: {capacity: 1, refill: 1}", "p.yaml:2: instance.budgets: there is no budget"},
+		{"money:\n  app: {day: 1.1234567}", "p.yaml:2: money.app.day: expected an amount"},
+		{"money:\n  app: {week: 1}", "p.yaml:2: money.app.week: this is not known"},
+		{"money:\n  instance: {day: 0}", "p.yaml:2: money.instance.day: expected an amount above 0"},
+		{"a: [", "p.yaml: this is not YAML"},
+		{"- a", "p.yaml:1: "},
+	} {
+		_, err := guard.ParseFile("p.yaml", []byte(tt.text))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q gives\n%v\nwant %s", tt.text, err, tt.want)
+		}
+	}
+}
+
+// The policy in the documentation is one that works, and so are its cases.
+func TestDocumentedPolicy(t *testing.T) {
+	text, err := os.ReadFile("../docs/guard.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```")
+	found := 0
+	for _, b := range blocks {
+		if body, ok := strings.CutPrefix(b, "yaml\n# policy.yaml\n"); ok {
+			policyFile(t, body)
+			found++
+		}
+		if body, ok := strings.CutPrefix(b, "yaml\n# cases.yaml\n"); ok {
+			if _, err := guard.ParseCases("cases.yaml", []byte(body)); err != nil {
+				t.Error(err)
+			}
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d of the 2 files were found", found)
+	}
+}
+
+func FuzzParseFile(f *testing.F) {
+	f.Add([]byte(policyText))
+	f.Add([]byte(caseText))
+	f.Add([]byte("defaults: {countries: ["))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if file, err := guard.ParseFile("p.yaml", text); err == nil {
+			if _, err := guard.New(configOf(file)); err != nil {
+				t.Errorf("a file that was taken makes no guard: %v", err)
+			}
+		}
+		_, _ = guard.ParseCases("c.yaml", text)
+	})
+}

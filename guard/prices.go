@@ -1,0 +1,148 @@
+package guard
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	"countersign"
+)
+
+// Micros are millionths of the currency's unit. Money is counted in whole ones, never in fractions.
+type Micros int64
+
+// ParseMicros reads a decimal with at most six places, such as 0.0512.
+func ParseMicros(s string) (Micros, error) {
+	whole, part, point := strings.Cut(s, ".")
+	if whole == "" || len(whole) > 9 || len(part) > 6 || point && part == "" || strings.Trim(whole+part, "0123456789") != "" {
+		return 0, errors.New("expected an amount such as 0.0512, with at most six places")
+	}
+	n := Micros(0)
+	for _, c := range whole + part + strings.Repeat("0", 6-len(part)) {
+		n = n*10 + Micros(c-'0')
+	}
+	return n, nil
+}
+
+// String is the amount as a decimal.
+func (m Micros) String() string {
+	sign := ""
+	if m < 0 {
+		sign, m = "-", -m
+	}
+	text := strings.TrimRight(fmt.Sprintf("%d.%06d", m/1_000_000, m%1_000_000), "0")
+	return sign + strings.TrimSuffix(text, ".")
+}
+
+// Prices is what messages cost, by provider, country and channel. "*" stands for any.
+type Prices struct {
+	by      map[priceOf]Micros
+	highest map[priceOf]Micros // over all providers: what is reserved before it is known who sends
+	most    Micros
+}
+
+type priceOf struct{ provider, country, channel string }
+
+//go:embed prices.csv
+var defaultPrices string
+
+// DefaultPrices are rough list prices. Whoever caps money should give his own.
+func DefaultPrices() *Prices {
+	p, err := ParsePrices("prices.csv", []byte(defaultPrices))
+	if err != nil {
+		panic(err) // a test reads it
+	}
+	return p
+}
+
+// ParsePrices reads lines of provider,country,channel,price. Empty lines and those that begin with # say nothing.
+func ParsePrices(name string, text []byte) (*Prices, error) {
+	p := &Prices{by: map[priceOf]Micros{}, highest: map[priceOf]Micros{}}
+	var errs []error
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		if err := p.add(strings.Split(line, ",")); err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
+		}
+	}
+	if len(p.by) == 0 && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("%s: there are no prices in it", name))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Prices) add(fields []string) error {
+	if len(fields) != 4 {
+		return errors.New("expected provider,country,channel,price")
+	}
+	for i := range fields {
+		fields[i] = strings.TrimSpace(fields[i])
+	}
+	of := priceOf{fields[0], fields[1], fields[2]}
+	price, err := ParseMicros(fields[3])
+	if err != nil {
+		return fmt.Errorf("price: %w", err)
+	}
+	if ch, ok := countersign.ParseChannel(of.channel); of.channel != "*" && (!ok || ch == countersign.ChannelAuto || of.channel == "") {
+		return errors.New("channel: expected sms, voice, flashcall, whatsapp, email or *")
+	}
+	if of.country != "*" && (len(of.country) < 2 || len(of.country) > 3) {
+		return errors.New("country: expected two letters, such as SE, 001 or *")
+	}
+	if of.provider == "" {
+		return errors.New("provider: expected a provider's name in the configuration, or *")
+	}
+	if _, twice := p.by[of]; twice {
+		return errors.New("this price is there twice")
+	}
+	p.by[of] = price
+	any := priceOf{"", of.country, of.channel}
+	p.highest[any] = max(p.highest[any], price)
+	p.most = max(p.most, price)
+	return nil
+}
+
+// Reserve is the most that a message may cost, whoever sends it. What has no price costs as much as the dearest.
+func (p *Prices) Reserve(country string, ch countersign.Channel) Micros {
+	price, found := Micros(0), false
+	for _, of := range [...]priceOf{{"", country, string(ch)}, {"", country, "*"}, {"", "*", string(ch)}, {"", "*", "*"}} {
+		// A country's own price beats the one of all countries.
+		if found && of.country == "*" {
+			break
+		}
+		if m, ok := p.highest[of]; ok {
+			price, found = max(price, m), true
+		}
+	}
+	if !found {
+		return p.most
+	}
+	return price
+}
+
+// Of is what a message costs that this provider sends.
+func (p *Prices) Of(provider, country string, ch countersign.Channel) Micros {
+	for _, of := range [...]priceOf{
+		{provider, country, string(ch)},
+		{provider, country, "*"},
+		{"*", country, string(ch)},
+		{"*", country, "*"},
+		{provider, "*", string(ch)},
+		{provider, "*", "*"},
+		{"*", "*", string(ch)},
+		{"*", "*", "*"},
+	} {
+		if m, ok := p.by[of]; ok {
+			return m
+		}
+	}
+	return p.most
+}

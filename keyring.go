@@ -1,0 +1,270 @@
+package countersign
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// KeyUse says what a key of the ring is for. No key serves two uses.
+type KeyUse string
+
+// The uses. Code, tag and seal keys rotate freely: a retired one stays as long as anything made with it. The
+// phone key does not rotate by itself, because every count is kept under it.
+const (
+	KeyCode  KeyUse = "code"  // derives codes
+	KeyTag   KeyUse = "tag"   // recognises guesses
+	KeySeal  KeyUse = "seal"  // AES-256-GCM for what must be given back
+	KeyPhone KeyUse = "phone" // hashes addresses, clients and idempotency keys
+)
+
+// KeySize is the size of every symmetric key, in bytes.
+const KeySize = 32
+
+// Key is one key of the ring. It prints without its secret.
+type Key struct {
+	Use       KeyUse
+	ID        uint16 // grows with each rotation of its use; stored beside what the key made
+	Secret    []byte // KeySize bytes
+	Activates time.Time
+}
+
+// String names the key and hides the secret.
+func (k Key) String() string { return fmt.Sprintf("%s/%d", k.Use, k.ID) }
+
+// GoString hides the secret from %#v.
+func (k Key) GoString() string { return k.String() }
+
+// LogValue hides the secret from slog.
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// NewKey draws a fresh key.
+func NewKey(use KeyUse, id uint16, activates time.Time) (Key, error) {
+	secret := make([]byte, KeySize)
+	if _, err := rand.Read(secret); err != nil {
+		return Key{}, fmt.Errorf("drawing a %s key: %w", use, err)
+	}
+	return Key{Use: use, ID: id, Secret: secret, Activates: activates}, nil
+}
+
+// Keyring is an immutable set of keys, newest active one first for each use. A rotation makes a new ring.
+type Keyring struct {
+	code, tag []Key
+	seal      []sealKey
+	phone     []Key
+	hashers   *sync.Pool // of *hasher, with the phone key
+}
+
+// hasher is a prepared HMAC. A request makes about a dozen hashes, and to prepare one takes four times as long as to make
+// it.
+type hasher struct {
+	mac hash.Hash
+	buf []byte
+}
+
+type sealKey struct {
+	id   uint16
+	aead cipher.AEAD
+}
+
+// NewKeyring orders keys for use at now. Every use needs one key that is active already.
+func NewKeyring(keys []Key, now time.Time) (*Keyring, error) {
+	r := &Keyring{}
+	for _, use := range []KeyUse{KeyCode, KeyTag, KeySeal, KeyPhone} {
+		current, older := ordered(keys, use, now)
+		if current == nil {
+			return nil, fmt.Errorf("the key ring has no active %s key", use)
+		}
+		list := append([]Key{*current}, older...)
+		for _, k := range list {
+			if len(k.Secret) != KeySize {
+				return nil, fmt.Errorf("key %s has %d bytes, %d expected", k, len(k.Secret), KeySize)
+			}
+		}
+		switch use {
+		case KeyCode:
+			r.code = list
+		case KeyTag:
+			r.tag = list
+		case KeyPhone:
+			r.phone = list
+		case KeySeal:
+			for _, k := range list {
+				block, err := aes.NewCipher(k.Secret)
+				if err != nil {
+					return nil, fmt.Errorf("preparing key %s: %w", k, err)
+				}
+				aead, err := cipher.NewGCM(block)
+				if err != nil {
+					return nil, fmt.Errorf("preparing key %s: %w", k, err)
+				}
+				r.seal = append(r.seal, sealKey{k.ID, aead})
+			}
+		}
+	}
+	secret := r.phone[0].Secret
+	r.hashers = &sync.Pool{New: func() any { return &hasher{mac: hmac.New(sha256.New, secret)} }}
+	return r, nil
+}
+
+// ordered picks the active key with the highest id and lists the others, newest first: a key that is not active
+// here yet may be in use on another node already, so it must be known for reading.
+func ordered(keys []Key, use KeyUse, now time.Time) (current *Key, others []Key) {
+	for i := range keys {
+		k := &keys[i]
+		if k.Use != use {
+			continue
+		}
+		if !k.Activates.After(now) && (current == nil || k.ID > current.ID) {
+			current = k
+		}
+	}
+	for i := range keys {
+		if keys[i].Use == use && (current == nil || keys[i].ID != current.ID) {
+			others = append(others, keys[i])
+		}
+	}
+	for i := 1; i < len(others); i++ {
+		for j := i; j > 0 && others[j].ID > others[j-1].ID; j-- {
+			others[j], others[j-1] = others[j-1], others[j]
+		}
+	}
+	return current, others
+}
+
+var errNoKey = errors.New("the key that made this is not in the ring")
+
+func find(list []Key, id uint16) ([]byte, error) {
+	for i := range list {
+		if list[i].ID == id {
+			return list[i].Secret, nil
+		}
+	}
+	return nil, errNoKey
+}
+
+// NewCodeFor derives a verification's code with the current key and says which key that was.
+func (r *Keyring) NewCodeFor(s CodeSubject, a Alphabet, length int) (Code, uint16) {
+	k := &r.code[0]
+	return deriveCode(k.Secret, s, a, length), k.ID
+}
+
+// CodeFor derives a verification's code again, with the key that made it first.
+func (r *Keyring) CodeFor(keyID uint16, s CodeSubject, a Alphabet, length int) (Code, error) {
+	secret, err := find(r.code, keyID)
+	if err != nil {
+		return Code{}, fmt.Errorf("deriving a code with key code/%d: %w", keyID, err)
+	}
+	return deriveCode(secret, s, a, length), nil
+}
+
+// Tag is a code's tag under one tag key.
+type Tag struct {
+	Key uint16
+	Sum [TagSize]byte
+}
+
+// NewTag makes the tag that a store keeps of a new code.
+func (r *Keyring) NewTag(app, id string, c Code) Tag {
+	return Tag{r.tag[0].ID, deriveTag(r.tag[0].Secret, app, id, c.text)}
+}
+
+// maxTags is how many tag keys a check tries: the current one and the one before it, or the one after it on a
+// node that has not switched yet.
+const maxTags = 2
+
+// TagsFor makes the candidate tags of a guess, one for each live key, at most two. The store compares the one of
+// the key that it holds.
+func (r *Keyring) TagsFor(app, id string, g Guess) []Tag {
+	n := min(len(r.tag), maxTags)
+	tags := make([]Tag, n)
+	for i := range n {
+		tags[i] = Tag{r.tag[i].ID, deriveTag(r.tag[i].Secret, app, id, g.text)}
+	}
+	return tags
+}
+
+// Seal encrypts what must be given back, bound to the id of what it belongs to, so that a blob moved to another
+// row does not open. Layout: key id (2 bytes), nonce (12), ciphertext and tag.
+func (r *Keyring) Seal(owner string, plain []byte) ([]byte, error) {
+	k := r.seal[0]
+	n := k.aead.NonceSize()
+	out := make([]byte, 2+n, 2+n+len(plain)+k.aead.Overhead())
+	binary.BigEndian.PutUint16(out, k.id)
+	if _, err := rand.Read(out[2:]); err != nil {
+		return nil, fmt.Errorf("drawing a nonce: %w", err)
+	}
+	return k.aead.Seal(out, out[2:2+n], plain, []byte(owner)), nil
+}
+
+// Open reverses Seal.
+func (r *Keyring) Open(owner string, sealed []byte) ([]byte, error) {
+	if len(sealed) < 2 {
+		return nil, errors.New("opening a sealed value: too short")
+	}
+	id := binary.BigEndian.Uint16(sealed)
+	for _, k := range r.seal {
+		if k.id != id {
+			continue
+		}
+		n := k.aead.NonceSize()
+		if len(sealed) < 2+n {
+			return nil, errors.New("opening a sealed value: too short")
+		}
+		plain, err := k.aead.Open(nil, sealed[2:2+n], sealed[2+n:], []byte(owner))
+		if err != nil {
+			return nil, fmt.Errorf("opening a sealed value: %w", err)
+		}
+		return plain, nil
+	}
+	return nil, fmt.Errorf("opening a value sealed with key seal/%d: %w", id, errNoKey)
+}
+
+// HashSize is the size of a keyed look-up hash in bytes.
+const HashSize = 16
+
+// Hash is a keyed look-up hash: the only form in which addresses, clients and keys of callers are found again.
+type Hash [HashSize]byte
+
+// Hex is the hash in lower-case hexadecimal.
+func (h Hash) Hex() string { return hex.EncodeToString(h[:]) }
+
+// IsZero says whether there is no hash.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// Shard is the number from 000 to fff that a verification's id carries. It decides the Redis slot, and is all
+// that an id tells of its phone: one in 4096.
+func (h Hash) Shard() string { return hex.EncodeToString(h[:2])[:3] }
+
+// Look-ups are told apart by a label, so that a phone's hash says nothing about a client's.
+func (r *Keyring) hash(kind, label string, parts ...string) Hash {
+	h := r.hashers.Get().(*hasher)
+	defer r.hashers.Put(h)
+	h.mac.Reset()
+	h.buf = binary.BigEndian.AppendUint32(h.buf[:0], uint32(len(kind)+len(label)))
+	h.buf = append(append(h.buf, kind...), label...)
+	for _, p := range parts {
+		h.buf = appendPrefixed(h.buf, p)
+	}
+	h.mac.Write(h.buf)
+	h.buf = h.mac.Sum(h.buf[:0])
+	return Hash(h.buf[:HashSize])
+}
+
+// PhoneHash is the key under which everything about an address is counted, over all apps.
+func (r *Keyring) PhoneHash(a Address) Hash { return r.hash("phone", "", a.Dial()) }
+
+// LookupHash is a keyed hash of anything else that must be found or compared without being kept.
+func (r *Keyring) LookupHash(label string, parts ...string) Hash {
+	return r.hash("look-up:", label, parts...)
+}

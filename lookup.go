@@ -1,0 +1,148 @@
+package countersign
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// find reads a verification from the store or, once that has forgotten it, from the log. "Expired" is computed.
+func (v *Verifier) find(ctx context.Context, id string) (*Outcome, error) {
+	if !ValidVerificationID(id) {
+		return nil, notFound()
+	}
+	o, ok, err := v.cfg.Store.Lookup(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return o, nil
+	}
+	r, err := v.cfg.Log.Get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, notFound()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.fromLog(r), nil
+}
+
+// fromLog describes a row of the log. What its phone has left is not in the log: the numbers are upper bounds there.
+func (v *Verifier) fromLog(r *Record) *Outcome {
+	now := v.Now()
+	if r.Status == StatusPending && !now.Before(r.Expires) {
+		expired := *r
+		expired.Status, expired.Ended = StatusExpired, r.Expires
+		r = &expired
+	}
+	return &Outcome{Record: r, Now: now, Phone: PhoneState{ChecksLeft: MaxPhoneChecks, SendsLeft: MaxSendsDay}}
+}
+
+// own finds a verification of this app; another app's does not exist for it.
+func (v *Verifier) own(ctx context.Context, app *App, id string) (*Outcome, error) {
+	o, err := v.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if o.Record.App != app.ID {
+		return nil, notFound()
+	}
+	return o, nil
+}
+
+// Get reads one verification of an app.
+func (v *Verifier) Get(ctx context.Context, app *App, id string) (*Verification, error) {
+	o, err := v.own(ctx, app, id)
+	if err != nil {
+		return nil, err
+	}
+	return v.describe(o)
+}
+
+// ListRequest selects an app's verifications, newest first. Zero fields select everything.
+type ListRequest struct {
+	App          *App
+	To           Address
+	Status       Status
+	Purpose      Purpose
+	Channel      Channel
+	Face         Face
+	Reference    string
+	CreatedAfter time.Time
+	Limit        int
+	Before       Cursor
+}
+
+// List reads the log, which may lag behind by up to a second. The cursor is zero on the last page.
+func (v *Verifier) List(ctx context.Context, q *ListRequest) ([]*Verification, Cursor, error) {
+	ring := v.cfg.Keys()
+	query := ListQuery{
+		App: q.App.ID, Status: q.Status, Purpose: q.Purpose, Channel: q.Channel, Face: q.Face,
+		CreatedAfter: q.CreatedAfter, Limit: q.Limit + 1, Before: q.Before,
+	}
+	if !q.To.IsZero() {
+		query.Phone = ring.PhoneHash(q.To)
+	}
+	if q.Reference != "" {
+		query.RefHash = ring.LookupHash("reference", q.App.ID, q.Reference)
+	}
+	rows, err := v.cfg.Log.List(ctx, query)
+	if err != nil {
+		return nil, Cursor{}, err
+	}
+	var next Cursor
+	if len(rows) > q.Limit {
+		rows = rows[:q.Limit]
+		last := rows[len(rows)-1]
+		next = Cursor{Created: last.Created, ID: last.ID}
+	}
+	list := make([]*Verification, 0, len(rows))
+	for _, r := range rows {
+		d, err := v.describe(v.fromLog(r))
+		if err != nil {
+			return nil, Cursor{}, err
+		}
+		list = append(list, d)
+	}
+	return list, next, nil
+}
+
+// Newest finds the newest verification of an address on a face and channel ("" means any): what is pending first,
+// then what has ended.
+func (v *Verifier) Newest(ctx context.Context, app *App, to Address, face Face, ch Channel) (*Verification, error) {
+	pending, err := v.cfg.Store.Pending(ctx, app.ID, v.cfg.Keys().PhoneHash(to), "")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range pending {
+		if r.Face == face && (ch == "" || r.Channel == ch) {
+			return v.Get(ctx, app, r.ID)
+		}
+	}
+	list, _, err := v.List(ctx, &ListRequest{App: app, To: to, Face: face, Channel: ch, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, notFound()
+	}
+	return v.Get(ctx, app, list[0].ID)
+}
+
+// ByReference finds the newest verification that carries the app's reference. It reads the log.
+func (v *Verifier) ByReference(ctx context.Context, app *App, reference string, face Face) (*Verification, error) {
+	list, _, err := v.List(ctx, &ListRequest{App: app, Reference: reference, Face: face, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, notFound()
+	}
+	return v.Get(ctx, app, list[0].ID)
+}
+
+// Unlock lifts the lock-out and the hard stop of an address, for the operator. It says whether there was one.
+func (v *Verifier) Unlock(ctx context.Context, to Address) (bool, error) {
+	return v.cfg.Store.Unlock(ctx, v.cfg.Keys().PhoneHash(to))
+}

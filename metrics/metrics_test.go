@@ -1,0 +1,63 @@
+package metrics_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign"
+	"countersign/metrics"
+)
+
+func TestObserve(t *testing.T) {
+	m := metrics.New()
+	e := countersign.Event{App: "shop", Country: "SE", Channel: countersign.ChannelSMS, Purpose: countersign.PurposeLogin, Provider: "sinch"}
+	for _, step := range []struct {
+		name   countersign.EventName
+		result string
+	}{
+		{countersign.EventStarted, "ok"},
+		{countersign.EventRefused, "rate_limited"},
+		{countersign.EventSent, "accepted"},
+		{countersign.EventReceipt, "delivered"},
+		{countersign.EventChecked, "incorrect_code"},
+		{countersign.EventEnded, "approved"},
+		{countersign.EventFault, "sweeping"},
+		{countersign.EventLogDelay, ""},
+	} {
+		e.Name, e.Result, e.Duration = step.name, step.result, 3*time.Second
+		m.Observe(e)
+	}
+	m.RollbackSuspected()
+	m.Request("POST /v1/verifications", 201, time.Millisecond)
+
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{
+		`countersign_starts_total{app="shop",channel="sms",country="SE",purpose="login",result="ok"} 1`,
+		`countersign_starts_total{app="shop",channel="sms",country="SE",purpose="login",result="rate_limited"} 1`,
+		`countersign_sends_total{app="shop",channel="sms",country="SE",provider="sinch",status="accepted"} 1`,
+		`countersign_deliveries_total{app="shop",channel="sms",country="SE",provider="sinch",status="delivered"} 1`,
+		`countersign_checks_total{app="shop",channel="sms",country="SE",result="incorrect_code"} 1`,
+		`countersign_verifications_total{app="shop",channel="sms",country="SE",provider="sinch",status="approved"} 1`,
+		`countersign_verification_seconds_count{app="shop",channel="sms"} 1`,
+		`countersign_faults_total{what="sweeping"} 1`,
+		`countersign_log_delays_total 1`,
+		`countersign_store_rollback_suspected_total 1`,
+		`countersign_http_requests_total{route="POST /v1/verifications",status="201"} 1`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	m := metrics.New()
+	e := countersign.Event{Name: countersign.EventStarted, App: "shop", Country: "SE", Channel: countersign.ChannelSMS, Result: "ok"}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Observe(e)
+	}
+}

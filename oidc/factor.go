@@ -1,0 +1,134 @@
+package oidc
+
+// This file asks a person for a further factor: where a client wants the second level (acr_values), and where the number
+// was not proved for so long that it may have another holder. The page needs no script.
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"countersign"
+)
+
+// wantsSecond says whether a client asks for the second level, and must whether nothing less does: it lists no other.
+func (r *request) wantsSecond() (wants, must bool) {
+	wants = slices.Contains(r.ACR, countersign.ACRTwo)
+	return wants, wants && !slices.Contains(r.ACR, countersign.ACROne)
+}
+
+var errUnmet = &oidc.Error{ErrorType: "unmet_authentication_requirements", Description: "The person has no further factor, or did not show it."}
+
+// askFactor asks for a further factor where the request wants one that the session has not shown. False where nothing is
+// to be asked; then a client that takes the first level too gets that.
+func (f *Face) askFactor(w http.ResponseWriter, r *http.Request, req *request, s *countersign.Session, fromForm bool) (asked bool) {
+	wants, must := req.wantsSecond()
+	if !wants || s.ACR() == countersign.ACRTwo {
+		return false
+	}
+	app, ok := f.cfg.App(req.App)
+	if !ok {
+		f.failAt(w, r, req, oidc.ErrAccessDenied().WithDescription("The app does not exist any more."))
+		return true
+	}
+	list, err := f.cfg.People.Factors(r.Context(), app, s.User)
+	switch {
+	case err != nil:
+		f.unavailable(w, err)
+	case len(list) == 0 && !must:
+		return false
+	case len(list) == 0:
+		f.leave(w, r, req, f.failure(req, errUnmet), fromForm)
+	case slices.Contains(req.Prompt, oidc.PromptNone):
+		f.failAt(w, r, req, &oidc.Error{ErrorType: "interaction_required", Description: "The person must show a further factor first."})
+	default:
+		v := pageView{Factor: req.ID, Skip: !must, Passkey: f.passkeyLink(r, req, app)}
+		v.OnlyPasskey = v.Passkey != "" && !slices.ContainsFunc(list, func(one *countersign.Factor) bool { return one.Type != countersign.FactorPasskey })
+		f.factorPage(w, http.StatusOK, v)
+	}
+	return true
+}
+
+func (f *Face) factorPage(w http.ResponseWriter, status int, v pageView) {
+	v.Title = "Confirm that it is you"
+	if v.Proof != "" {
+		v.Title = "Is this still your account?"
+	}
+	f.page(w, status, v)
+}
+
+// typedFactor tells by its shape which code was typed: six digits are an app's, anything else is a recovery code.
+func typedFactor(text string) countersign.FactorCode {
+	if bare := strings.NewReplacer(" ", "", "-", "").Replace(text); len(bare) <= 8 {
+		return countersign.FactorCode{TOTP: text}
+	}
+	return countersign.FactorCode{RecoveryCode: text}
+}
+
+// factor serves POST /oauth2/factor: what the person typed.
+func (f *Face) factor(w http.ResponseWriter, r *http.Request) {
+	if !f.ownSite(r) {
+		f.refuse(w, http.StatusForbidden, "access_denied", "This is used from the instance's own pages only.")
+		return
+	}
+	req, ok := f.bound(w, r, r.PostForm.Get("id"))
+	if !ok {
+		return
+	}
+	if r.PostForm.Get("proof") != "" {
+		f.prove(w, r, req) // a login that waited for the factor
+		return
+	}
+	s := f.answering(w, r, req)
+	if s == nil {
+		return
+	}
+	if r.PostForm.Get("answer") == "skip" {
+		if _, must := req.wantsSecond(); must {
+			f.leave(w, r, req, f.failure(req, errUnmet), true)
+			return
+		}
+		f.agree(w, r, req, s, true)
+		return
+	}
+	app, ok := f.cfg.App(req.App)
+	if !ok {
+		f.failAt(w, r, req, oidc.ErrAccessDenied().WithDescription("The app does not exist any more."))
+		return
+	}
+	login, err := f.cfg.People.StepUp(r.Context(), &countersign.StepUpRequest{App: app, Session: s, Code: typedFactor(r.PostForm.Get("code"))})
+	if err != nil {
+		if _, must := req.wantsSecond(); !f.factorFailed(w, err, pageView{Factor: req.ID, Skip: !must, Passkey: f.passkeyLink(r, req, app)}) {
+			f.page(w, http.StatusBadRequest, pageView{Title: "This login cannot go on", Text: "It was ended meanwhile. Go back to the application and start again."})
+		}
+		return
+	}
+	f.keepSession(w, login)
+	f.decide(w, r, req, login.Session, true)
+}
+
+// factorFailed shows the page again with what was wrong about a code, and answers for a failure of ours. False for any
+// other refusal: the login is over.
+func (f *Face) factorFailed(w http.ResponseWriter, err error, v pageView) bool {
+	kind := countersign.KindOf(err)
+	status := http.StatusUnprocessableEntity
+	switch kind {
+	case countersign.ErrUnavailable, countersign.ErrInternal:
+		f.unavailable(w, err)
+		return true
+	case countersign.ErrTooManyChecks:
+		status = http.StatusTooManyRequests
+	case countersign.ErrIncorrectCode, countersign.ErrInvalidCode:
+	default:
+		return false
+	}
+	var e *countersign.Error
+	if errors.As(err, &e) {
+		v.Wrong, v.Wait = e.Detail, minutes(e.RetryAfter)
+	}
+	f.factorPage(w, status, v)
+	return true
+}

@@ -1,0 +1,240 @@
+// Package infobip sends text messages through Infobip's SMS API, version 3 (POST /sms/3/messages).
+//
+// The message's id is given to the vendor, so a message that is offered again after a lost answer is recognised there and
+// not sent twice. Reports come to an address with a secret in it, or with that secret as the password of Basic
+// authentication: the vendor's public pages describe no signature that could be checked instead.
+package infobip
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"countersign"
+	"countersign/provider/hidden"
+	"countersign/provider/outbound"
+)
+
+// Bounds of a send's deadline.
+const (
+	DefaultTimeout = 3 * time.Second
+	MaxTimeout     = 10 * time.Second
+)
+
+// Config is one account.
+type Config struct {
+	Name    string // the route's
+	BaseURL string // the account's own, https://xxxxx.api.infobip.com
+	APIKey  hidden.Text
+	From    string // a number or a name
+
+	CallbackURL   string      // where reports come to, without the secret; "" for none
+	CallbackToken hidden.Text // at least 22 characters of A–Z, a–z, 0–9, - and _
+
+	Timeout   time.Duration
+	Transport http.RoundTripper // http.Transport when nil
+}
+
+// Mistake is one wrong setting.
+type Mistake struct{ Path, Problem string }
+
+// Error implements error.
+func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
+
+// Validate reports every mistake, joined; each is a *Mistake.
+func (c *Config) Validate() error {
+	var mistakes []error
+	wrong := func(path, problem string) { mistakes = append(mistakes, &Mistake{path, problem}) }
+	if c.Name == "" {
+		wrong("name", "is missing")
+	}
+	if !safeURL(c.BaseURL) {
+		wrong("base_url", "must be the account's own, as in https://xxxxx.api.infobip.com (http:// is for loopback addresses)")
+	}
+	if c.APIKey == "" || strings.ContainsAny(string(c.APIKey), " \r\n\t") {
+		wrong("api_token", "must be the API key")
+	}
+	if c.From == "" || len(c.From) > 64 {
+		wrong("sender", "must be a number or a name")
+	}
+	if c.CallbackURL != "" && !token(string(c.CallbackToken)) {
+		wrong("callback_token", "must be at least 22 characters of A–Z, a–z, 0–9, - and _")
+	}
+	if c.Timeout < 0 || c.Timeout > MaxTimeout {
+		wrong("timeout", fmt.Sprintf("must be more than 0 and at most %s", MaxTimeout))
+	}
+	return errors.Join(mistakes...)
+}
+
+func token(s string) bool {
+	return len(s) >= 22 && len(s) <= 128 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
+func safeURL(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.RawQuery != "" {
+		return false
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && a.IsLoopback())
+}
+
+// Provider sends text messages from one account. It is safe for concurrent use.
+type Provider struct {
+	cfg    Config
+	url    string
+	client *outbound.Client
+}
+
+var _ countersign.Provider = (*Provider)(nil)
+
+// New makes a provider, or reports every mistake in the configuration at once.
+func New(cfg Config) (*Provider, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	return &Provider{cfg: cfg, url: strings.TrimRight(cfg.BaseURL, "/") + "/sms/3/messages", client: outbound.New(cfg.Name, cfg.Timeout, cfg.Transport)}, nil
+}
+
+// CloseIdleConnections closes what waits for another request.
+func (p *Provider) CloseIdleConnections() { p.client.CloseIdleConnections() }
+
+type request struct {
+	Messages []message `json:"messages"`
+}
+
+type message struct {
+	Sender       string        `json:"sender"`
+	Destinations []destination `json:"destinations"`
+	Content      struct {
+		Text string `json:"text"`
+	} `json:"content"`
+	Options  options   `json:"options"`
+	Webhooks *webhooks `json:"webhooks,omitempty"`
+}
+
+type destination struct {
+	To        string `json:"to"`
+	MessageID string `json:"messageId"`
+}
+
+type options struct {
+	Validity *validity `json:"validityPeriod,omitempty"`
+}
+
+type validity struct {
+	Amount int    `json:"amount"`
+	Unit   string `json:"timeUnit"`
+}
+
+type webhooks struct {
+	Delivery struct {
+		URL string `json:"url"`
+	} `json:"delivery"`
+	ContentType string `json:"contentType"`
+	Data        string `json:"callbackData"`
+}
+
+// status is where the vendor says that a message stands.
+type status struct {
+	Group int    `json:"groupId"`
+	Name  string `json:"name"`
+}
+
+// Send implements countersign.Provider: one message to one destination.
+func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersign.Handed, error) {
+	number, ok := m.To.Phone()
+	if !ok || m.Channel != countersign.ChannelSMS {
+		return countersign.Handed{}, p.client.Fail(countersign.FailOperator, "this route sends text messages only", nil)
+	}
+	what := message{Sender: p.cfg.From, Destinations: []destination{{strings.TrimPrefix(number.E164(), "+"), m.ID}}}
+	what.Content.Text = m.Text
+	if m.Lifetime > 0 {
+		what.Options.Validity = &validity{int((m.Lifetime + time.Minute - 1) / time.Minute), "MINUTES"}
+	}
+	if p.cfg.CallbackURL != "" {
+		what.Webhooks = &webhooks{ContentType: "application/json", Data: m.Verification}
+		what.Webhooks.Delivery.URL = p.cfg.CallbackURL + "/" + string(p.cfg.CallbackToken)
+	}
+	body, err := json.Marshal(request{[]message{what}})
+	if err != nil {
+		return countersign.Handed{}, p.client.Fail(countersign.FailOperator, "the request cannot be encoded", nil)
+	}
+	got, f := p.client.Do(ctx, &outbound.Question{
+		Method: http.MethodPost, URL: p.url, Body: body,
+		Header: http.Header{"Authorization": {"App " + string(p.cfg.APIKey)}, "Content-Type": {"application/json"}, "Accept": {"application/json"}},
+	})
+	if f != nil {
+		return countersign.Handed{}, f
+	}
+	return p.judge(got, m)
+}
+
+func (p *Provider) judge(got *outbound.Answer, m *countersign.Message) (countersign.Handed, error) {
+	if !got.OK() {
+		return countersign.Handed{}, p.refused(got)
+	}
+	var a struct {
+		Messages []struct {
+			ID     string `json:"messageId"`
+			Status status `json:"status"`
+		} `json:"messages"`
+	}
+	if err := got.Into(&a); err != nil || len(a.Messages) != 1 {
+		return countersign.Handed{}, p.client.Fail(countersign.FailUnknown, "the answer names no message", nil)
+	}
+	switch one := a.Messages[0]; {
+	case one.Status.Name == duplicate && m.Attempt > 1:
+		return countersign.Handed{Ref: m.ID, Status: countersign.DeliveryAccepted}, nil // the answer that was lost said yes
+	case one.Status.Group == groupPending || one.Status.Group == groupDelivered:
+		if one.ID == "" || len(one.ID) > 128 {
+			return countersign.Handed{}, p.client.Fail(countersign.FailUnknown, "the answer has no id", nil)
+		}
+		return countersign.Handed{Ref: one.ID, Status: countersign.DeliveryAccepted}, nil
+	case one.Status.Group == groupUndeliverable, one.Status.Group == groupExpired, one.Status.Group == groupRejected:
+		return countersign.Handed{}, p.client.Fail(classOf(one.Status), detail(one.Status), nil)
+	}
+	return countersign.Handed{}, p.client.Fail(countersign.FailUnknown, "a status that is not known", nil)
+}
+
+// refused classifies an answer that is no success.
+func (p *Provider) refused(got *outbound.Answer) *countersign.Failure {
+	class := countersign.FailOperator
+	switch {
+	case got.Status == http.StatusGatewayTimeout:
+		class = countersign.FailUnknown
+	case got.Status == http.StatusRequestTimeout, got.Status == http.StatusTooManyRequests, got.Status >= 500:
+		class = countersign.FailTemporary
+	}
+	text := "HTTP " + strconv.Itoa(got.Status)
+	var e struct {
+		Code       string `json:"errorCode"`
+		Violations []struct {
+			Property string `json:"property"`
+		} `json:"violations"`
+	}
+	if got.Into(&e) != nil {
+		return p.client.Fail(class, text, nil)
+	}
+	if got.Status == http.StatusBadRequest {
+		for _, v := range e.Violations {
+			if strings.HasSuffix(v.Property, ".to") {
+				class = countersign.FailDestination
+			}
+		}
+	}
+	if constant(e.Code) {
+		text += " " + e.Code
+	}
+	return p.client.Fail(class, text, nil)
+}

@@ -1,0 +1,143 @@
+package vonage
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"countersign/provider/hidden"
+	"countersign/provider/outbound"
+)
+
+// BaseURL is the vendor's address of both APIs.
+const BaseURL = "https://api.nexmo.com"
+
+// Config is what Verify and Messages work with.
+type Config struct {
+	Name      string // the route's; failures carry it
+	Key       string // the account's API key
+	APISecret hidden.Text
+	From      string // Messages: required; Verify: optional
+	Brand     string // Verify: the name in its texts
+
+	BaseURL   string            // the vendor's when empty
+	Timeout   time.Duration     // of one request
+	Transport http.RoundTripper // nil for one of its own
+
+	// CallbackURL is where Messages takes delivery reports; "" asks for none.
+	CallbackURL string
+	// SignatureSecret verifies callbacks.
+	SignatureSecret hidden.Text
+	Now             func() time.Time // the clock of callbacks; time.Now when nil
+}
+
+var keyForm = regexp.MustCompile(`^[0-9A-Za-z]{4,64}$`)
+
+func (c *Config) validate() []error {
+	var errs []error
+	need := func(setting, value string) {
+		if value == "" {
+			errs = append(errs, fmt.Errorf("%s: is missing", setting))
+		}
+	}
+	need("name", c.Name)
+	need("vonage_secret", string(c.APISecret))
+	if !keyForm.MatchString(c.Key) {
+		errs = append(errs, errors.New("vonage_key: expected is the account's API key, letters and digits"))
+	}
+	return append(errs, checkAddress("base_url", c.BaseURL), checkAddress("public_url", c.CallbackURL))
+}
+
+// checkAddress refuses what a password in clear would go to: http is for this machine only.
+func checkAddress(setting, text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return errors.New(setting + ": expected is an https address without user, query and fragment")
+	}
+	if host := u.Hostname(); u.Scheme == "http" && host != "localhost" && host != "::1" && !strings.HasPrefix(host, "127.") {
+		return errors.New(setting + ": http is taken for this machine's own addresses only; expected is https")
+	}
+	return nil
+}
+
+// api is one account.
+type api struct {
+	cfg    Config
+	base   string
+	client *outbound.Client
+	lost   memory // messages whose answer was lost
+}
+
+func newAPI(cfg Config, errs []error) (*api, error) {
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &api{
+		cfg: cfg, base: strings.TrimRight(cmp.Or(cfg.BaseURL, BaseURL), "/"), client: outbound.New(cfg.Name, cfg.Timeout, cfg.Transport),
+	}, nil
+}
+
+// ask builds one request.
+func (a *api) ask(method, path string, v any) *outbound.Question {
+	q := &outbound.Question{Method: method, URL: a.base + path, Header: http.Header{"Accept": {"application/json"}}}
+	if v != nil {
+		q.Body, _ = json.Marshal(v) // of strings and numbers: cannot fail
+		q.Header.Set("Content-Type", "application/json")
+	}
+	q.Sign = func(r *http.Request, _ []byte) { r.SetBasicAuth(a.cfg.Key, string(a.cfg.APISecret)) }
+	return q
+}
+
+// memory keeps the newest ids.
+type memory struct {
+	mu    sync.Mutex
+	ids   map[string]bool
+	order []string
+}
+
+const maxRemembered = 10_000
+
+// add says whether the id is new.
+func (m *memory) add(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ids[id] {
+		return false
+	}
+	if m.ids == nil {
+		m.ids = map[string]bool{}
+	}
+	if len(m.order) >= maxRemembered {
+		delete(m.ids, m.order[0])
+		m.order = m.order[1:]
+	}
+	m.ids[id] = true
+	m.order = append(m.order, id)
+	return true
+}
+
+func (m *memory) has(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ids[id]
+}
+
+// forget lets an id come again. Its place in the order runs out by itself.
+func (m *memory) forget(id string) {
+	m.mu.Lock()
+	delete(m.ids, id)
+	m.mu.Unlock()
+}

@@ -1,0 +1,131 @@
+// The client for browsers. It holds a publishable key, which may start, check, send again and read one's own
+// verification from the app's allowed origins. What it says is no proof to your server: only the proof is.
+
+import { solve as solveChallenge, type Solver } from './challenge.js';
+import { Devices, type TokenStorage } from './devices.js';
+import { typed } from './digits.js';
+import { make, use, type PasskeyOptions, type Renewed } from './passkey.js';
+import { Problem } from './problem.js';
+import { Transport, pathOf, randomKey, type CallOptions, type ClientOptions } from './transport.js';
+import type { Approved, Channel, Session, StartRequest, Verification } from './wire.js';
+
+export { solve, type Solver } from './challenge.js';
+export type { TokenStorage } from './devices.js';
+export { findCode, typed } from './digits.js';
+export { Flow, type Flow as VerificationFlow, type FlowOptions, type FlowState, type FlowStep } from './flow.js';
+export { autofillWorks, passkeysWork, type PasskeyOptions, type Renewed } from './passkey.js';
+export { Problem, type Challenge, type ProblemCode, type ProblemFields } from './problem.js';
+export type { CallOptions, ClientOptions } from './transport.js';
+export { receiveCode } from './webotp.js';
+export type { Approved, Channel, Factor, Purpose, Session, StartRequest, Status, Transaction, Verification } from './wire.js';
+
+export interface BrowserOptions extends ClientOptions {
+  /** Does the proof of work; a worker of this package by default. */
+  solve?: Solver;
+  /** Where device tokens are kept: localStorage by default, null for nowhere. */
+  devices?: TokenStorage | null;
+}
+
+export interface BrowserCallOptions extends CallOptions {
+  /** Told while a proof of work is being done, and when it is done. */
+  onWork?: (working: boolean) => void;
+}
+
+/** Each challenge after another is harder; there are four difficulties. */
+const mostChallenges = 4;
+
+/** Calls one instance from a page of the app. */
+export class CountersignBrowser {
+  readonly #transport: Transport;
+  readonly #solve: Solver;
+  readonly #devices: Devices;
+  #work: { asked: string; body: object } | undefined; // what was last done, and for which attempt
+
+  constructor(options: BrowserOptions) {
+    if (options.key.startsWith('sk_')) throw new TypeError('this is a secret key: a browser gets a publishable one (pk_…)');
+    this.#transport = new Transport(options);
+    this.#solve = options.solve ?? solveChallenge;
+    this.#devices = new Devices(options.devices === undefined ? localStore() : options.devices, `${this.#transport.base} ${options.key}`);
+  }
+
+  /** Makes a code and sends it, after a proof of work where the guard wants one. */
+  async start(request: Omit<StartRequest, 'wait' | 'client'>, options: BrowserCallOptions = {}): Promise<Verification> {
+    const body = { ...request, to: typed(request.to) };
+    const token = body.device_token ?? await this.#devices.find(body.to);
+    return this.#worked('/v1/verifications', token ? { ...body, device_token: token } : body, options);
+  }
+
+  /** Submits a guess. What comes back is approved; a wrong code is thrown as a Problem. */
+  async check(verification: Pick<Verification, 'id'> & { to?: string }, code: string, options: CallOptions = {}): Promise<Approved> {
+    const token = verification.to ? await this.#devices.find(verification.to) : undefined;
+    const body = { code: typed(code), ...(token ? { device_token: token } : {}) };
+    const v = await this.#transport.call<Verification>({ method: 'POST', path: pathOf(verification.id, '/checks'), body, repeat: false, ...options });
+    if (v.status !== 'approved' || !v.proof) throw new Problem('unexpected_answer', { detail: 'A check was answered without refusal and is not approved.' });
+    if (v.device_token) await this.#devices.keep(v.to, v.device_token);
+    return v as Approved;
+  }
+
+  /** Sends the code again, maybe by another channel. */
+  async send(verification: Pick<Verification, 'id'> & { to?: string }, channel?: Channel | 'auto', options: BrowserCallOptions = {}): Promise<Verification> {
+    const token = verification.to ? await this.#devices.find(verification.to) : undefined;
+    return this.#worked(pathOf(verification.id, '/sends'), { ...(channel ? { channel } : {}), ...(token ? { device_token: token } : {}) }, options);
+  }
+
+  /** Reads one's own verification: whoever has its id may. */
+  get(id: string, options: Pick<CallOptions, 'signal'> = {}): Promise<Verification> {
+    return this.#transport.call({ method: 'GET', path: pathOf(id), repeat: true, ...options });
+  }
+
+  /**
+   * Logs in by passkey: the device offers those that it has, and says whose it is. Give the tokens to your server at once,
+   * and keep none of them in the page.
+   */
+  async loginWithPasskey(options: PasskeyOptions = {}): Promise<Session> {
+    const passkey = await use(this.#transport, '/v1/passkeys/options', undefined, options);
+    return this.#transport.call({ method: 'POST', path: '/v1/sessions', body: { passkey }, repeat: false, signal: options.signal });
+  }
+
+  /** Makes a passkey for whoever is logged in. The session goes on with the tokens that come back; the old ones are dead. */
+  async createPasskey(accessToken: string, { name, signal }: { name?: string; signal?: AbortSignal } = {}): Promise<Renewed> {
+    const passkey = await make(this.#transport, accessToken, signal);
+    return this.#transport.call({ method: 'POST', path: '/v1/me/factors/passkeys', body: { ...passkey, ...(name ? { name } : {}) }, repeat: false, as: accessToken, signal });
+  }
+
+  /** Shows a passkey again, before something that matters. The session goes on with the tokens that come back. */
+  async stepUpWithPasskey(accessToken: string, options: Omit<PasskeyOptions, 'autofill'> = {}): Promise<Session> {
+    const passkey = await use(this.#transport, '/v1/sessions/step-up/options', accessToken, options);
+    return this.#transport.call({ method: 'POST', path: '/v1/sessions/step-up', body: { passkey }, repeat: false, as: accessToken, signal: options.signal });
+  }
+
+  /**
+   * Makes a call, and again with the work done as often as the guard asks for more of it. A repeat of an attempt that got
+   * no answer, with its own key, has the same work in it: another body would not be the same request.
+   */
+  async #worked(path: string, request: object, { onWork, ...options }: BrowserCallOptions): Promise<Verification> {
+    const idempotencyKey = options.idempotencyKey ?? randomKey();
+    const asked = JSON.stringify([idempotencyKey, path, request]);
+    let body = this.#work?.asked === asked ? this.#work.body : request;
+    for (let solved = 0; ; solved++) {
+      try {
+        return await this.#transport.call<Verification>({ method: 'POST', path, body, repeat: true, ...options, idempotencyKey });
+      } catch (error) {
+        if (!Problem.is(error, 'challenge_required') || !error.challenge || solved === mostChallenges) throw error;
+        onWork?.(true);
+        try {
+          body = { ...request, challenge_response: await this.#solve(error.challenge, options.signal) };
+          this.#work = { asked, body };
+        } finally {
+          onWork?.(false);
+        }
+      }
+    }
+  }
+}
+
+function localStore(): TokenStorage | null {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null; // forbidden by the browser's settings
+  }
+}

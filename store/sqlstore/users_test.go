@@ -1,0 +1,276 @@
+package sqlstore_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"countersign"
+	"countersign/store/sqlstore"
+)
+
+// redemption is a proof of one phone, by numbers.
+func redemption(phone, proof int) *countersign.Redeem {
+	var h countersign.Hash
+	binary.BigEndian.PutUint64(h[:], uint64(phone)+1)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", phone, proof))
+	id := fmt.Sprintf("ses_%x", sum[:13])
+	return &countersign.Redeem{
+		JTI: fmt.Sprintf("prf_%d_%d", phone, proof), JTIExpires: epoch.Add(10 * time.Minute), StaleSince: epoch.Add(-90 * 24 * time.Hour),
+		User: &countersign.UserRecord{ID: fmt.Sprintf("usr_%x", sum[:13]), App: "demo", Phone: h, Sealed: []byte("sealed"), Created: epoch, Proved: epoch},
+		Session: &countersign.SessionRecord{
+			ID: id, App: "demo", Kind: countersign.SessionBearer, AMR: []string{"otp", "sms"}, AuthTime: epoch, Created: epoch, Seen: epoch,
+			Expires: epoch.Add(countersign.SessionLifetime), Sealed: []byte("sealed"), Family: sum[:16], Current: sum[16:],
+		},
+	}
+}
+
+// A proof is redeemed once, by whichever node, and a number has one user: of many that come at once. The control looks
+// and then writes, and must be caught by the same trials.
+func TestRedeemRace(t *testing.T) {
+	const trials, callers = 30, 8
+	onBoth(t, func(t *testing.T, source string) {
+		nodes := []*sqlstore.DB{open(t, source, patient), open(t, source, patient)}
+		for trial := range trials {
+			var won atomic.Int64
+			var users sync.Map
+			race(callers, func(n int) {
+				// Half of them bring the same proof, the others one of their own for the same new number.
+				proof := max(0, n-callers/2)
+				out, err := nodes[n%2].Redeem(context.Background(), redemption(trial, proof))
+				if err != nil {
+					t.Errorf("trial %d: %v", trial, err)
+					return
+				}
+				if out.Result == countersign.RedeemDone {
+					won.Add(1)
+					users.Store(out.User.ID, true)
+				}
+			})
+			if n := won.Load(); n != callers/2 {
+				t.Fatalf("trial %d: %d sessions of %d proofs", trial, n, callers/2)
+			}
+			n := 0
+			users.Range(func(any, any) bool { n++; return true })
+			if n != 1 {
+				t.Fatalf("trial %d: %d users of one number", trial, n)
+			}
+		}
+		doubled := 0
+		for range trials {
+			var used atomic.Bool
+			var won atomic.Int64
+			looked := sync.WaitGroup{}
+			looked.Add(callers)
+			race(callers, func(int) {
+				free := !used.Load()
+				looked.Done()
+				looked.Wait()
+				if free {
+					used.Store(true)
+					won.Add(1)
+				}
+			})
+			if won.Load() > 1 {
+				doubled++
+			}
+		}
+		if doubled < trials*9/10 {
+			t.Errorf("control: a redemption that looks first was caught in %d of %d trials", doubled, trials)
+		}
+	})
+}
+
+// Of many that use one refresh token at once one goes on, and none survives: the others were reuse.
+func TestRotateRace(t *testing.T) {
+	const trials, callers = 20, 6
+	onBoth(t, func(t *testing.T, source string) {
+		nodes := []*sqlstore.DB{open(t, source, patient), open(t, source, patient)}
+		for trial := range trials {
+			out, err := nodes[0].Redeem(t.Context(), redemption(trial, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var done, reused atomic.Int64
+			race(callers, func(n int) {
+				r, err := nodes[n%2].Rotate(context.Background(), &countersign.Rotate{
+					ID: out.Session.ID, Family: out.Session.Family, Current: out.Session.Current, Next: []byte{byte(n)}, At: epoch.Add(time.Second),
+				})
+				if err != nil {
+					t.Errorf("trial %d: %v", trial, err)
+					return
+				}
+				switch r.Result {
+				case countersign.RotateDone:
+					done.Add(1)
+				case countersign.RotateReused:
+					reused.Add(1)
+				case countersign.RotateEnded:
+				default:
+					t.Errorf("trial %d: result %d", trial, r.Result)
+				}
+			})
+			if done.Load() != 1 || reused.Load() != 1 {
+				t.Fatalf("trial %d: %d went on, %d found the reuse", trial, done.Load(), reused.Load())
+			}
+			if s, found, err := nodes[1].Session(t.Context(), out.Session.ID); err != nil || !found || s.Ended.IsZero() || s.Reason != countersign.EndedByReuse {
+				t.Fatalf("trial %d: after the reuse the session is %+v, %v", trial, s, err)
+			}
+		}
+	})
+}
+
+// INV-11: a session that one node ends is over on the other before the call that ended it returns; the promise is a
+// second. The control, a node that remembers what it read, is wrong for as long as it remembers.
+func TestAnEndHoldsOnEveryNode(t *testing.T) {
+	onBoth(t, func(t *testing.T, source string) {
+		here, there := open(t, source, patient), open(t, source, patient)
+		for n := range 50 {
+			out, err := here.Redeem(t.Context(), redemption(n, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			remembered, _, err := there.Session(t.Context(), out.Session.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ended, err := here.EndSession(t.Context(), "demo", out.User.ID, out.Session.ID, countersign.EndedByUser, epoch); err != nil || !ended {
+				t.Fatalf("EndSession: %t, %v", ended, err)
+			}
+			s, _, err := there.Session(t.Context(), out.Session.ID)
+			if err != nil || s.Ended.IsZero() {
+				t.Fatalf("session %d is alive on the other node: %v", n, err)
+			}
+			if !remembered.Ended.IsZero() {
+				t.Error("control: what was remembered knows of the end")
+			}
+		}
+	})
+}
+
+// A code is taken once. Who comes second gets nothing, and what the first got is revoked.
+func TestTakeCodeRace(t *testing.T) {
+	const trials, callers = 20, 6
+	onBoth(t, func(t *testing.T, source string) {
+		d := open(t, source, patient)
+		for trial := range trials {
+			out, err := d.Redeem(t.Context(), redemption(trial, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, code := fmt.Sprintf("oar_%d", trial), []byte(fmt.Sprintf("code %d", trial))
+			r := &countersign.AuthorizationRequest{ID: id, Client: "c", App: "demo", Binding: []byte{1}, Sealed: []byte{1}, Created: epoch, Expires: epoch.Add(time.Hour)}
+			if err := d.SaveRequest(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			r.User, r.Session, r.AuthTime, r.Code = out.User.ID, out.Session.ID, epoch, code
+			for _, want := range []bool{true, false} {
+				if ok, err := d.AnswerRequest(t.Context(), r, epoch); err != nil || ok != want {
+					t.Fatalf("AnswerRequest: %t, %v, want %t", ok, err, want)
+				}
+			}
+			var won atomic.Int64
+			race(callers, func(int) {
+				_, found, err := d.TakeCode(context.Background(), code, epoch)
+				if err != nil {
+					t.Error(err)
+				}
+				if found {
+					won.Add(1)
+				}
+			})
+			if won.Load() != 1 {
+				t.Fatalf("trial %d: %d took the code", trial, won.Load())
+			}
+			g := &countersign.Grant{ID: "oat_" + id, Request: id, Client: "c", App: "demo", User: r.User, Session: r.Session, Created: epoch, Expires: epoch.Add(time.Minute), Refresh: code}
+			if saved, err := d.SaveGrant(t.Context(), g); err != nil || !saved {
+				t.Fatalf("SaveGrant: %t, %v", saved, err)
+			}
+			if _, found, err := d.Grant(t.Context(), g.ID, epoch); err != nil || !found {
+				t.Fatalf("Grant: %t, %v", found, err)
+			}
+			if _, found, _ := d.TakeCode(t.Context(), code, epoch); found {
+				t.Fatal("the code is good again")
+			}
+			if _, found, _ := d.Grant(t.Context(), g.ID, epoch); found {
+				t.Fatal("after reuse of the code its token is good")
+			}
+		}
+	})
+}
+
+// Erasing takes everything of a person, and again what was on its way to the log.
+func TestEraseAndSweep(t *testing.T) {
+	onBoth(t, func(t *testing.T, source string) {
+		d := open(t, source, patient)
+		out, err := d.Redeem(t.Context(), redemption(1, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Redeem(t.Context(), redemption(2, 0)); err != nil {
+			t.Fatal(err)
+		}
+		write := func(id string, phone countersign.Hash) {
+			t.Helper()
+			r := &countersign.Record{ID: id, App: "demo", Purpose: countersign.PurposeLogin, Channel: countersign.ChannelSMS, Face: countersign.FaceREST, Status: countersign.StatusApproved, Phone: phone, Created: epoch, Expires: epoch, Sealed: []byte("x"), Seq: 1}
+			if err := d.Write(t.Context(), []*countersign.Record{r}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows := func(table string) (n int) {
+			t.Helper()
+			if err := raw(t, source).QueryRow(`SELECT count(*) FROM ` + table).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		write("ver_1", out.User.Phone)
+		write("ver_2", redemption(2, 0).User.Phone)
+		if found, err := d.Erase(t.Context(), "demo", out.User.ID, epoch); err != nil || !found {
+			t.Fatalf("Erase: %t, %v", found, err)
+		}
+		for table, want := range map[string]int{"users": 1, "sessions": 1, "verifications": 1, "former_numbers": 0} {
+			if n := rows(table); n != want {
+				t.Errorf("%d rows of %s, want %d", n, table, want)
+			}
+		}
+		write("ver_3", out.User.Phone) // it was on its way
+		if err := d.SweepAccounts(t.Context(), epoch.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if n := rows("verifications"); n != 1 {
+			t.Errorf("%d rows of the log after the sweep, want 1", n)
+		}
+		if err := d.SweepAccounts(t.Context(), epoch.Add(45*24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		for table, want := range map[string]int{"users": 1, "sessions": 0, "erasures": 0, "redeemed_proofs": 0} {
+			if n := rows(table); n != want {
+				t.Errorf("%d rows of %s after all retention, want %d", n, table, want)
+			}
+		}
+	})
+}
+
+func BenchmarkRedeem(b *testing.B) {
+	for _, e := range []struct{ name, source string }{{"sqlite", sqliteSource(b)}, {"postgres", shared.database(b)}} {
+		b.Run(e.name, func(b *testing.B) {
+			d := open(b, e.source, patient)
+			var n atomic.Int64
+			b.SetParallelism(16)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := d.Redeem(context.Background(), redemption(int(n.Add(1)), 0)); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "logins/s")
+		})
+	}
+}

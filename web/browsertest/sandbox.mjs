@@ -1,0 +1,195 @@
+// What the tests share: a browser, and the sandbox under test as a person with a phone sees it.
+
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { chromium } from 'playwright-core';
+
+/** The server under test: a sandbox with the app "demo". */
+export const base = (process.env.BASE_URL ?? 'http://127.0.0.1:8080').replace(/\/$/, '');
+
+/** One of the app's return addresses. Nobody need listen there: the browser's request is caught. */
+export const returnURL = process.env.RETURN_URL ?? 'http://127.0.0.1:3000/verified';
+
+/** The example beside it, whose pages talk to the server. */
+export const example = process.env.EXAMPLE_URL ?? '';
+
+const secretKey = process.env.SECRET_KEY ?? 'sk_sandbox_demo';
+
+/** @returns {Promise<import('playwright-core').Browser>} */
+export const launch = () => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser.close());
+
+/**
+ * Opens a page in a browser of its own, and fails the test at its end if the page did what none may: asked another
+ * origin for something, broke its policy, or threw.
+ * @param {import('node:test').TestContext} t
+ * @param {import('playwright-core').BrowserContextOptions} [options]
+ */
+export async function open(t, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: 'en-US', ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const faults = watch(page);
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(faults, []);
+  });
+  return page;
+}
+
+/**
+ * @param {import('playwright-core').Page} page
+ * @returns {string[]} what the page did wrong, as it happens
+ */
+export function watch(page) {
+  /** @type {string[]} */
+  const faults = [];
+  page.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (protocol.startsWith('http') && origin !== base && origin !== example && request.url() !== returnURL) faults.push(`asked ${origin}`);
+  });
+  page.on('pageerror', (error) => faults.push(`threw ${error.message}`));
+  page.on('console', (message) => {
+    // The browser reports every answer that is not a 2xx, and some are meant not to be.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) faults.push(message.text());
+  });
+  return faults;
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ */
+async function call(method, path, body) {
+  const answer = await fetch(base + path, {
+    method,
+    headers: { Authorization: `Bearer ${secretKey}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
+    body: body && JSON.stringify(body),
+  });
+  assert.ok(answer.ok, `${method} ${path} = ${answer.status}`);
+  return answer;
+}
+
+/** Makes the server forget whom it has counted. */
+export const forget = () => call('DELETE', '/dev/limits');
+
+/** Lets the server's time pass. @param {number} seconds */
+export const advance = (seconds) => call('POST', '/dev/clock', { advance: `${seconds}s` });
+
+/** The messages to a number, newest first. @param {string} number @returns {Promise<{text: string, code: string}[]>} */
+export async function inbox(number) {
+  const answer = await call('GET', `/dev/inbox.json?to=${encodeURIComponent(number)}`);
+  return (await answer.json()).messages;
+}
+
+let next = 1000 + Math.floor(Math.random() * 8000);
+
+/** A number that nobody used before, and that does not fail on purpose. */
+export function newNumber() {
+  next = next === 9999 ? 1000 : next + 1;
+  return `+1415555${next}`;
+}
+
+/** The address of the hosted page. @param {Record<string, string>} [query] */
+export const verifyURL = (query = {}) => `${base}/verify?${new URLSearchParams({ app: 'demo', ...query })}`;
+
+/** What an app asks for that wants the proof back. */
+export const withReturn = { return_url: returnURL, state: 'state & "quotes"', nonce: 'nonce-1' };
+
+/**
+ * Goes to the code form with a number of its own.
+ * @param {import('playwright-core').Page} page
+ * @param {Record<string, string>} [query]
+ * @returns {Promise<{number: string, code: string}>}
+ */
+export async function start(page, query = {}) {
+  await call('DELETE', '/dev/limits');
+  const number = newNumber();
+  await page.goto(verifyURL(query));
+  await page.locator('#phone').fill(number);
+  await page.locator('form[method=post] .go').click();
+  await page.locator('#code').waitFor();
+  return { number, code: await codeOf(number) };
+}
+
+/**
+ * The code in the newest message to a number, once it has come.
+ * @param {string} number
+ */
+export async function codeOf(number) {
+  for (let tries = 0; tries < 100; tries++) {
+    const [message] = await inbox(number);
+    if (message) return message.code;
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+  throw new Error('no message came');
+}
+
+/** Uses up what this machine's address may start without a proof of work. */
+export async function crowd() {
+  for (;;) {
+    const answer = await fetch(`${base}/v1/verifications`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${secretKey}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ to: newNumber(), wait: false, client: { ip: '127.0.0.1' } }),
+    });
+    if (answer.status === 428) return;
+    assert.equal(answer.status, 201);
+  }
+}
+
+/** Uses up a phone's guesses, as a stranger would. @param {string} number */
+export async function lockOut(number) {
+  const post = (/** @type {string} */ path, /** @type {unknown} */ body) => fetch(base + path, {
+    method: 'POST', headers: { Authorization: `Bearer ${secretKey}`, 'Content-Type': 'application/json' }, body: JSON.stringify(body),
+  });
+  for (let rounds = 0; rounds < 10; rounds++) {
+    await advance(11 * 60);
+    const begun = await post('/v1/verifications', { to: number });
+    if (begun.status === 429) return;
+    const { id } = await begun.json();
+    const guess = wrong(await codeOf(number));
+    for (let answer = begun; answer.status === 201 || answer.status === 422;) answer = await post(`/v1/verifications/${id}/checks`, { code: guess });
+  }
+  throw new Error('the phone was not locked');
+}
+
+/** A code of the same length that is not the right one. @param {string} code */
+export const wrong = (code) => code.replace(/.$/, (last) => String((Number(last) + 1) % 10));
+
+/**
+ * Catches what is posted to the app.
+ * @param {import('playwright-core').Page} page
+ * @returns {Promise<URLSearchParams[]>} what came, as it comes
+ */
+export async function catchReturns(page) {
+  /** @type {URLSearchParams[]} */
+  const posted = [];
+  await page.route(returnURL, (route) => {
+    posted.push(new URLSearchParams(route.request().postData() ?? ''));
+    return route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>The app</title><p id="app">Welcome back.' });
+  });
+  return posted;
+}
+
+/**
+ * Counts the forms that are sent to the hosted page.
+ * @param {import('playwright-core').Page} page
+ * @returns {URLSearchParams[]}
+ */
+export function sentForms(page) {
+  /** @type {URLSearchParams[]} */
+  const sent = [];
+  page.on('request', (request) => {
+    if (request.method() === 'POST' && new URL(request.url()).pathname === '/verify') sent.push(new URLSearchParams(request.postData() ?? ''));
+  });
+  return sent;
+}
