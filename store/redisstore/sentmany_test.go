@@ -75,7 +75,7 @@ func TestSentManyAfterAnotherProcessAdvanced(t *testing.T) {
 // A server that is gone fails the whole flush.
 func TestSentManyWithoutAServer(t *testing.T) {
 	server := startRedis(t)
-	s := open(t, Options{URL: server.url(), Timeout: 250 * time.Millisecond})
+	s := open(t, Options{URL: server.url(), Timeout: patient})
 	v := begin(t, s)
 	server.kill()
 	outcomes, err := s.SentMany(t.Context(), []*countersign.Sent{sentOf(v.r, "msg_a"), sentOf(v.r, "msg_b")})

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch } from './browser.mjs';
 
 /** The server under test: a sandbox with the app "demo". */
 export const base = (process.env.BASE_URL ?? 'http://127.0.0.1:8080').replace(/\/$/, '');
@@ -14,12 +14,6 @@ export const returnURL = process.env.RETURN_URL ?? 'http://127.0.0.1:3000/verifi
 export const example = process.env.EXAMPLE_URL ?? '';
 
 const secretKey = process.env.SECRET_KEY ?? 'sk_sandbox_demo';
-
-/** @returns {Promise<import('playwright-core').Browser>} */
-export const launch = () => chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
 
 /** @type {import('playwright-core').Browser} */
 let browser;

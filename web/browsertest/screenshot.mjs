@@ -3,16 +3,13 @@
 //	BASE_URL=http://127.0.0.1:8080 node screenshot.mjs [FILE]
 
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { launch } from './browser.mjs';
 
 const base = (process.env.BASE_URL ?? 'http://127.0.0.1:8080').replace(/\/$/, '');
 const file = process.argv[2] ?? fileURLToPath(new URL('../../docs/screenshot.png', import.meta.url));
 const headers = { Authorization: `Bearer ${process.env.SECRET_KEY ?? 'sk_sandbox_demo'}` };
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 try {
   const context = await browser.newContext({
     viewport: { width: 660, height: 860 }, deviceScaleFactor: 2, locale: 'en-US', timezoneId: 'UTC', colorScheme: 'light', reducedMotion: 'reduce',

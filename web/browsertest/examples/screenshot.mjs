@@ -1,16 +1,13 @@
 // Writes docs/screenshot-nextjs.png: the shop's sign-up and its payment. `make screenshots` runs it.
 
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { launch } from '../browser.mjs';
 
 const { BASE_URL: base, EXAMPLE_URL: example, SECRET_KEY: key = 'sk_sandbox_demo' } = process.env;
 
 const forget = () => fetch(`${base}/dev/limits`, { method: 'DELETE', headers: { Authorization: `Bearer ${key}` } });
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 try {
   const context = await browser.newContext({ viewport: { width: 520, height: 640 }, deviceScaleFactor: 2, locale: 'en-US', colorScheme: 'light', reducedMotion: 'reduce' });
   const page = await context.newPage();
