@@ -41,13 +41,20 @@ type request struct {
 	key          string // Idempotency-Key; "" where there is none
 	repeat       repeat
 	as           string // an access token in place of the client's key, or nobody
+	own          bool   // made as a page of the instance's own site makes it
 }
 
-// nobody makes a call without authorization.
+// reply is an answer as it came.
+type reply struct {
+	body    []byte
+	cookies []*http.Cookie // that it sets
+}
+
+// nobody makes a call without key or token; by cookie where the client has them.
 const nobody = "-"
 
 // call makes a request and decodes its answer into out, which may be nil. It gives the answer as it came.
-func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
+func (c *Client) call(ctx context.Context, r request, out any) (*reply, error) {
 	var text []byte
 	if r.body != nil {
 		var err error
@@ -58,7 +65,7 @@ func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		answer, err := c.once(ctx, r, text)
 		if err == nil {
-			if err := decode(answer, out); err != nil {
+			if err := decode(answer.body, out); err != nil {
 				return nil, err
 			}
 			return answer, nil
@@ -71,24 +78,10 @@ func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 }
 
 // once makes one try.
-func (c *Client) once(ctx context.Context, r request, text []byte) ([]byte, error) {
-	var body io.Reader
-	if text != nil {
-		body = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, body)
+func (c *Client) once(ctx context.Context, r request, text []byte) (*reply, error) {
+	req, err := c.request(ctx, r, text)
 	if err != nil {
-		return nil, fmt.Errorf("building a request: %w", err)
-	}
-	if r.as != nobody {
-		req.Header.Set("Authorization", "Bearer "+cmp.Or(r.as, c.key))
-	}
-	req.Header.Set("Accept", "application/json, application/problem+json")
-	if text != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if r.key != "" {
-		req.Header.Set("Idempotency-Key", r.key)
+		return nil, err
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -102,7 +95,40 @@ func (c *Client) once(ctx context.Context, r request, text []byte) ([]byte, erro
 	if res.StatusCode/100 != 2 {
 		return nil, readProblem(res, answer)
 	}
-	return answer, nil
+	return &reply{body: answer, cookies: sessionCookies(res.Cookies())}, nil
+}
+
+// request is a call as it goes out.
+func (c *Client) request(ctx context.Context, r request, text []byte) (*http.Request, error) {
+	var body io.Reader
+	if text != nil {
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, body)
+	if err != nil {
+		return nil, fmt.Errorf("building a request: %w", err)
+	}
+	credential := cmp.Or(r.as, c.key)
+	switch {
+	case len(c.cookies) > 0 && (credential == "" || r.as == nobody):
+		for _, one := range c.cookies {
+			req.AddCookie(one)
+		}
+		req.Header.Set("Origin", c.origin)
+	case credential != nobody && credential != "":
+		req.Header.Set("Authorization", "Bearer "+credential)
+	}
+	if r.own {
+		req.Header.Set("Origin", c.origin)
+	}
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	if text != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
+	}
+	return req, nil
 }
 
 func decode(answer []byte, out any) error {

@@ -22,7 +22,9 @@ type Config struct {
 // Client calls one instance for one app. It can be used by many goroutines at once.
 type Client struct {
 	base     string
-	key      string
+	origin   string // of base, as browsers write it
+	key      string // or an access token; "" where it calls by cookie
+	cookies  []*http.Cookie
 	http     *http.Client
 	attempts int
 }
@@ -48,8 +50,36 @@ func New(cfg Config) (*Client, error) {
 	}
 	plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
-		base: strings.TrimSuffix(u.String(), "/"), key: cfg.Key, http: &plain, attempts: cmp.Or(cfg.Attempts, 3),
+		base: strings.TrimSuffix(u.String(), "/"), origin: u.Scheme + "://" + u.Host, key: cfg.Key, http: &plain, attempts: cmp.Or(cfg.Attempts, 3),
 	}, nil
+}
+
+// As is the same client in the hands of a person who is logged in: its calls go by their access token, and those that
+// take one take "" for it. So a person starts and checks a verification of purpose stepup of their own, User "me".
+func (c *Client) As(accessToken string) *Client {
+	d := *c
+	d.key, d.cookies = accessToken, nil
+	return &d
+}
+
+// WithCookies is the same client for a server behind the instance's own name, which calls with the session cookies that
+// a browser has sent it: calls that take an access token take "" for it. The instance takes them for those of its own
+// pages, so make sure first that the browser's request came from one (http.CrossOriginProtection), and that Config.URL
+// is the instance's public address. What an answer sets anew is in Session.Cookies; send it on to the browser.
+func (c *Client) WithCookies(cookies []*http.Cookie) *Client {
+	d := *c
+	d.key, d.cookies = "", sessionCookies(cookies)
+	return &d
+}
+
+// sessionCookies are those of a list that carry a session.
+func sessionCookies(all []*http.Cookie) (list []*http.Cookie) {
+	for _, one := range all {
+		if one.Name == "__Host-session" || one.Name == "__Host-refresh" {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // String names the instance and hides the key.

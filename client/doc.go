@@ -15,5 +15,6 @@
 //     repeated. A check is repeated only where it cannot have reached the server: guesses are counted.
 //   - Redirects are not followed: the API has none, and the key goes to nobody else.
 //
-// Proofs are verified by package client/proof, without a call.
+// Every operation of the OpenAPI document has a method. Calls of a person take their access token, or go by Client.As or
+// Client.WithCookies. Proofs are verified by package client/proof, without a call.
 package client

@@ -69,6 +69,7 @@ type Problem struct {
 	ChecksLeft     *int            `json:"checks_left"` // guesses that remain, where a guess was wrong
 	Limit          string          `json:"limit"`       // which limit refused
 	VerificationID string          `json:"verification_id"`
+	Parts          []string        `json:"parts"`     // what is not ready
 	Challenge      json.RawMessage `json:"challenge"` // the proof of work to hand to the person's browser
 }
 

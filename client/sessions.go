@@ -24,13 +24,33 @@ type Session struct {
 	TokenType    string  `json:"token_type"`
 	ExpiresIn    Seconds `json:"expires_in"`    // of the access token
 	RefreshToken string  `json:"refresh_token"` // good once
+
+	// Cookies carry the tokens of a session that goes by cookie, where both tokens above are empty.
+	Cookies []*http.Cookie `json:"-"`
 }
 
-// RedeemRequest turns a proof of purpose signup or login into a session.
+// RedeemRequest turns a proof of purpose signup or login, or a passkey, into a session.
 type RedeemRequest struct {
-	Proof  string  `json:"proof"`
-	Nonce  string  `json:"nonce,omitempty"` // the one of the person's session; needed where the proof has one
-	Client *Person `json:"client,omitempty"`
+	Proof   string         `json:"proof,omitempty"`
+	Passkey *PasskeyAnswer `json:"passkey,omitempty"` // in place of a proof, after AskPasskey
+	Nonce   string         `json:"nonce,omitempty"`   // the one of the person's session; needed where the proof has one
+	Factor  *FactorAnswer  `json:"factor,omitempty"`  // a further factor beside the proof; needed after ErrFactorRequired
+	Client  *Person        `json:"client,omitempty"`
+
+	// Cookie asks for a session by cookie, for a server behind the instance's own name: see Client.WithCookies.
+	Cookie bool `json:"cookie,omitempty"`
+}
+
+// Me is the person who calls, with the session that they call by.
+type Me struct {
+	User
+	Session *Device `json:"session"`
+}
+
+// ChangeNumberRequest gives a person another number.
+type ChangeNumberRequest struct {
+	Proof        string `json:"proof"`                   // of the new number, purpose stepup
+	CurrentProof string `json:"current_proof,omitempty"` // of the present one, likewise; not needed after a further factor
 }
 
 // Device is one of a user's sessions, as the list of devices shows it.
@@ -43,21 +63,24 @@ type Device struct {
 	Expires   time.Time `json:"expires_at"`
 	AuthTime  time.Time `json:"auth_time"`
 	AMR       []string  `json:"amr"` // RFC 8176
+	ACR       string    `json:"acr"` // urn:countersign:aal1, or aal2 for a day after a further factor
 	IP        string    `json:"ip"`
 	UserAgent string    `json:"user_agent"`
 	Device    string    `json:"device"`
 }
 
 // Redeem finds or creates the user of a proof and starts a session. A proof is good once: this is not repeated where no
-// answer came.
+// answer came. After ErrFactorRequired the same proof is sent again with a factor.
 func (c *Client) Redeem(ctx context.Context, q *RedeemRequest) (*Session, error) {
-	return c.session(ctx, request{method: http.MethodPost, path: "/v1/sessions", body: q})
+	return c.session(ctx, request{method: http.MethodPost, path: "/v1/sessions", body: q, own: q.Cookie})
 }
 
 // Refresh trades a refresh token for new ones. Never do it twice with the same: that ends the session, because it looks
-// like theft. So it is not repeated where no answer came.
+// like theft. So it is not repeated where no answer came. A client with cookies takes "".
 func (c *Client) Refresh(ctx context.Context, refreshToken string) (*Session, error) {
-	body := map[string]string{"refresh_token": refreshToken}
+	body := struct {
+		RefreshToken string `json:"refresh_token,omitempty"`
+	}{refreshToken}
 	return c.session(ctx, request{method: http.MethodPost, path: "/v1/sessions/refresh", body: body, as: nobody})
 }
 
@@ -68,8 +91,20 @@ func (c *Client) EndSession(ctx context.Context, accessToken string) error {
 }
 
 // Me is the user of an access token.
-func (c *Client) Me(ctx context.Context, accessToken string) (*User, error) {
-	return c.user(ctx, request{method: http.MethodGet, path: "/v1/me", as: accessToken, repeat: repeatSafely})
+func (c *Client) Me(ctx context.Context, accessToken string) (*Me, error) {
+	m := &Me{}
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/me", as: accessToken, repeat: repeatSafely}, m); err != nil {
+		return nil, err
+	}
+	if m.ID == "" {
+		return nil, errNoUser
+	}
+	return m, nil
+}
+
+// ChangeNumber gives the user of an access token another number. The old one is told; all their other sessions end.
+func (c *Client) ChangeNumber(ctx context.Context, accessToken string, q *ChangeNumberRequest) (*User, error) {
+	return c.user(ctx, request{method: http.MethodPost, path: "/v1/me/phone_number", body: q, as: accessToken})
 }
 
 // Devices lists the sessions of an access token's user.
@@ -79,7 +114,13 @@ func (c *Client) Devices(ctx context.Context, accessToken string) ([]*Device, er
 	return list.Data, err
 }
 
-// EndDevice ends another session of an access token's user.
+// EndOtherDevices ends all other sessions of an access token's user. Offer it after a change of factors.
+func (c *Client) EndOtherDevices(ctx context.Context, accessToken string) error {
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: "/v1/me/sessions", as: accessToken, repeat: repeatSafely}, nil)
+	return err
+}
+
+// EndDevice ends a session of an access token's user.
 func (c *Client) EndDevice(ctx context.Context, accessToken, id string) error {
 	path, err := under("/v1/me/sessions/", id)
 	if err != nil {
@@ -108,7 +149,7 @@ func (c *Client) LookupUser(ctx context.Context, phone string) (*User, error) {
 	return list.Data[0], nil
 }
 
-// EraseUser erases a person everywhere. There is no way back.
+// EraseUser erases a person everywhere, as they may ask of you. There is no way back.
 func (c *Client) EraseUser(ctx context.Context, id string) error {
 	path, err := under("/v1/users/", id)
 	if err != nil {
@@ -120,14 +161,26 @@ func (c *Client) EraseUser(ctx context.Context, id string) error {
 
 func (c *Client) session(ctx context.Context, r request) (*Session, error) {
 	s := &Session{}
-	if _, err := c.call(ctx, r, s); err != nil {
+	answer, err := c.call(ctx, r, s)
+	if err != nil {
 		return nil, err
 	}
-	if s.User == nil || s.AccessToken == "" {
-		return nil, errors.New("the server's answer is not what was expected: it is no session")
+	if err := s.take(answer); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
+
+// take completes a session with the cookies that came with it. One without any token is none.
+func (s *Session) take(answer *reply) error {
+	s.Cookies = answer.cookies
+	if s.User == nil || s.AccessToken == "" && len(s.Cookies) == 0 {
+		return errors.New("the server's answer is not what was expected: it is no session")
+	}
+	return nil
+}
+
+var errNoUser = errors.New("the server's answer is not what was expected: it is no user")
 
 func (c *Client) user(ctx context.Context, r request) (*User, error) {
 	u := &User{}
@@ -135,7 +188,7 @@ func (c *Client) user(ctx context.Context, r request) (*User, error) {
 		return nil, err
 	}
 	if u.ID == "" {
-		return nil, errors.New("the server's answer is not what was expected: it is no user")
+		return nil, errNoUser
 	}
 	return u, nil
 }

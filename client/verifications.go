@@ -100,9 +100,10 @@ type Person struct {
 	Device    string `json:"device,omitempty"` // your own id of the device
 }
 
-// StartRequest is a verification to start. Only To is needed.
+// StartRequest is a verification to start. Only To is needed; for a step-up User does in its place.
 type StartRequest struct {
-	To          string            `json:"to"`
+	To          string            `json:"to,omitempty"`
+	User        string            `json:"user,omitempty"`    // of purpose stepup: whose number it goes to; "me" with Client.As
 	Channel     Channel           `json:"channel,omitempty"` // sms by default
 	Purpose     Purpose           `json:"purpose,omitempty"` // login by default
 	Region      string            `json:"region,omitempty"`  // of a number without country code
@@ -209,14 +210,14 @@ func pathOf(id, rest string) (string, error) {
 
 func (c *Client) verification(ctx context.Context, r request) (*Verification, error) {
 	v := &Verification{}
-	raw, err := c.call(ctx, r, v)
+	answer, err := c.call(ctx, r, v)
 	if err != nil {
 		return nil, err
 	}
 	if v.ID == "" || v.Status == "" {
 		return nil, errors.New("the server's answer is not what was expected: it is no verification")
 	}
-	v.Raw = raw
+	v.Raw = answer.body
 	return v, nil
 }
 
