@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"countersign"
@@ -35,11 +36,20 @@ type ceremonyAnswer struct {
 // publicKey is WebAuthn's JSON of options.
 type publicKey jsontext.Value
 
+// Schema implements huma.SchemaProvider.
+func (publicKey) Schema(huma.Registry) *huma.Schema { return anyObject() }
+
+// anyObject describes WebAuthn's own JSON.
+func anyObject() *huma.Schema { return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true} }
+
 // MarshalJSON implements json.Marshaler.
 func (p publicKey) MarshalJSON() ([]byte, error) { return p, nil }
 
 // credential is WebAuthn's JSON of an answer.
 type credential jsontext.Value
+
+// Schema implements huma.SchemaProvider.
+func (credential) Schema(huma.Registry) *huma.Schema { return anyObject() }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *credential) UnmarshalJSON(b []byte) error {

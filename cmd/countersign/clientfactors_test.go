@@ -43,10 +43,11 @@ func (c *goCaller) approve(q *client.StartRequest) string {
 		c.t.Fatal(err)
 	}
 	box, err := c.Sandbox().Inbox(c.t.Context(), v.To)
-	if err != nil || len(box) == 0 {
+	newest := slices.IndexFunc(box, func(m *client.InboxMessage) bool { return m.Code != "" }) // notices have none
+	if err != nil || newest < 0 {
 		c.t.Fatalf("the inbox of %s: %v", v.To, err)
 	}
-	done, err := c.Check(c.t.Context(), v.ID, &client.CheckRequest{Code: box[0].Code})
+	done, err := c.Check(c.t.Context(), v.ID, &client.CheckRequest{Code: box[newest].Code})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -204,16 +205,23 @@ func TestTheGoClientInAPersonsHands(t *testing.T) {
 	if err := c.Sandbox().ForgetLimits(ctx); err != nil {
 		t.Fatal(err)
 	}
+	coming, err := c.Sandbox().Messages(ctx, to)
+	if err != nil {
+		t.Fatal(err)
+	}
 	v, err := mine.Start(ctx, &client.StartRequest{User: "me", Purpose: client.PurposeStepUp})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var box []*client.InboxMessage
-	eventually(t, 30*time.Second, "the code has come", func() bool {
-		box, err = mine.Sandbox().Inbox(ctx, to)
-		return err == nil && len(box) > 3
-	})
-	proved, err := mine.Check(ctx, v.ID, &client.CheckRequest{Code: box[0].Code})
+	code := ""
+	for m, err := range coming {
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = m.Code
+		break
+	}
+	proved, err := mine.Check(ctx, v.ID, &client.CheckRequest{Code: code})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,6 @@ export default defineConfig({
     isolate: true,
     pool: 'threads',
     maxWorkers: 2,
-    testTimeout: 20_000,
+    testTimeout: 60_000,
   },
 });

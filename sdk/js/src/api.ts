@@ -108,7 +108,9 @@ export interface components {
              */
             ceremony: string;
             /** @description For PublicKeyCredential.parseCreationOptionsFromJSON or parseRequestOptionsFromJSON (WebAuthn Level 3). */
-            public_key: string;
+            public_key: {
+                [key: string]: unknown;
+            };
         } & {
             [key: string]: unknown;
         };
@@ -415,7 +417,9 @@ export interface components {
             /** @description As the options came with it. */
             ceremony: string;
             /** @description As PublicKeyCredential.toJSON() gives it. */
-            credential: string;
+            credential: {
+                [key: string]: unknown;
+            };
             /** @description The person's own word for it. */
             name?: string;
         };
@@ -438,7 +442,9 @@ export interface components {
             /** @description As the options came with it. */
             ceremony: string;
             /** @description As PublicKeyCredential.toJSON() gives it. */
-            credential: string;
+            credential: {
+                [key: string]: unknown;
+            };
         };
         Problem: {
             /** @description The proof of work to do, with challenge_required. */

@@ -1,23 +1,28 @@
 // The client for browsers. It holds a publishable key, which may start, check, send again and read one's own
 // verification from the app's allowed origins. What it says is no proof to your server: only the proof is.
 
+import { approved } from './approved.js';
 import { solve as solveChallenge, type Solver } from './challenge.js';
 import { Devices, type TokenStorage } from './devices.js';
 import { typed } from './digits.js';
-import { make, use, type PasskeyOptions, type Renewed } from './passkey.js';
+import { make, use, type PasskeyOptions } from './passkey.js';
+import { Person } from './person.js';
 import { Problem } from './problem.js';
-import { Transport, pathOf, randomKey, type CallOptions, type ClientOptions } from './transport.js';
-import type { Approved, Channel, Session, StartRequest, Verification } from './wire.js';
+import { Transport, byCookie, pathOf, randomKey, type CallOptions, type ClientOptions } from './transport.js';
+import type { Approved, Channel, CookieSession, RedeemRequest, Renewed, Session, StartRequest, Verification } from './wire.js';
 
 export { solve, type Solver } from './challenge.js';
 export type { TokenStorage } from './devices.js';
 export { findCode, typed } from './digits.js';
 export { Flow, type Flow as VerificationFlow, type FlowOptions, type FlowState, type FlowStep } from './flow.js';
-export { autofillWorks, passkeysWork, type PasskeyOptions, type Renewed } from './passkey.js';
+export { autofillWorks, passkeysWork, type PasskeyOptions } from './passkey.js';
+export { type Person } from './person.js';
 export { Problem, type Challenge, type ProblemCode, type ProblemFields } from './problem.js';
 export type { CallOptions, ClientOptions } from './transport.js';
 export { receiveCode } from './webotp.js';
-export type { Approved, Channel, Factor, Purpose, Session, StartRequest, Status, Transaction, Verification } from './wire.js';
+export type {
+  Approved, Channel, CookieSession, Device, Factor, Me, Purpose, RecoveryCodes, RedeemRequest, Renewed, Session, StartRequest, Status, StepUpRequest, TOTP, Transaction, User, Verification,
+} from './wire.js';
 
 export interface BrowserOptions extends ClientOptions {
   /** Does the proof of work; a worker of this package by default. */
@@ -60,9 +65,9 @@ export class CountersignBrowser {
     const token = verification.to ? await this.#devices.find(verification.to) : undefined;
     const body = { code: typed(code), ...(token ? { device_token: token } : {}) };
     const v = await this.#transport.call<Verification>({ method: 'POST', path: pathOf(verification.id, '/checks'), body, repeat: false, ...options });
-    if (v.status !== 'approved' || !v.proof) throw new Problem('unexpected_answer', { detail: 'A check was answered without refusal and is not approved.' });
-    if (v.device_token) await this.#devices.keep(v.to, v.device_token);
-    return v as Approved;
+    const done = approved(v);
+    if (done.device_token) await this.#devices.keep(done.to, done.device_token);
+    return done;
   }
 
   /** Sends the code again, maybe by another channel. */
@@ -77,24 +82,39 @@ export class CountersignBrowser {
   }
 
   /**
+   * Turns a proof into a session. Give the tokens to your server at once, and keep none of them in the page. With `cookie`,
+   * on pages of the instance's own site, no script sees them: the session is a cookie, and `as()` calls by it.
+   */
+  redeem(request: Omit<RedeemRequest, 'client'> & { cookie: true }, options?: Pick<CallOptions, 'signal'>): Promise<CookieSession>;
+  redeem(request: Omit<RedeemRequest, 'client'>, options?: Pick<CallOptions, 'signal'>): Promise<Session>;
+  redeem(request: Omit<RedeemRequest, 'client'> & { cookie?: boolean }, options: Pick<CallOptions, 'signal'> = {}): Promise<Session | CookieSession> {
+    return this.#transport.call({ method: 'POST', path: '/v1/sessions', body: request, repeat: false, cookie: request.cookie, ...options });
+  }
+
+  /** Whoever is logged in: by an access token, or without one by the cookie of the instance's own site. */
+  as(accessToken?: string): Person {
+    return new Person(this.#transport, accessToken ?? byCookie);
+  }
+
+  /**
    * Logs in by passkey: the device offers those that it has, and says whose it is. Give the tokens to your server at once,
    * and keep none of them in the page.
    */
   async loginWithPasskey(options: PasskeyOptions = {}): Promise<Session> {
     const passkey = await use(this.#transport, '/v1/passkeys/options', undefined, options);
-    return this.#transport.call({ method: 'POST', path: '/v1/sessions', body: { passkey }, repeat: false, signal: options.signal });
+    return this.redeem({ passkey }, { signal: options.signal });
   }
 
   /** Makes a passkey for whoever is logged in. The session goes on with the tokens that come back; the old ones are dead. */
-  async createPasskey(accessToken: string, { name, signal }: { name?: string; signal?: AbortSignal } = {}): Promise<Renewed> {
-    const passkey = await make(this.#transport, accessToken, signal);
-    return this.#transport.call({ method: 'POST', path: '/v1/me/factors/passkeys', body: { ...passkey, ...(name ? { name } : {}) }, repeat: false, as: accessToken, signal });
+  async createPasskey(accessToken?: string, { name, signal }: { name?: string; signal?: AbortSignal } = {}): Promise<Renewed> {
+    const passkey = await make(this.#transport, accessToken ?? byCookie, signal);
+    return this.as(accessToken).addPasskey({ ...passkey, ...(name ? { name } : {}) }, { signal });
   }
 
   /** Shows a passkey again, before something that matters. The session goes on with the tokens that come back. */
-  async stepUpWithPasskey(accessToken: string, options: Omit<PasskeyOptions, 'autofill'> = {}): Promise<Session> {
-    const passkey = await use(this.#transport, '/v1/sessions/step-up/options', accessToken, options);
-    return this.#transport.call({ method: 'POST', path: '/v1/sessions/step-up', body: { passkey }, repeat: false, as: accessToken, signal: options.signal });
+  async stepUpWithPasskey(accessToken?: string, options: Omit<PasskeyOptions, 'autofill'> = {}): Promise<Session> {
+    const passkey = await use(this.#transport, '/v1/sessions/step-up/options', accessToken ?? byCookie, options);
+    return this.as(accessToken).stepUp({ passkey }, { signal: options.signal });
   }
 
   /**

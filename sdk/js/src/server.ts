@@ -1,14 +1,22 @@
 // The client for servers. It holds a secret key: never ship it to a browser.
 
+import { approved } from './approved.js';
+import { Person as LoggedIn } from './person.js';
 import { ProofVerifier, type ProofOptions } from './proof.js';
 import { Problem } from './problem.js';
 import { Transport, pathOf, under, type CallOptions, type ClientOptions } from './transport.js';
-import type { Approved, Channel, Device, Person, Purpose, Session, StartRequest, Status, User, Verification } from './wire.js';
+import type {
+  Approved, Block, Ceremony, Channel, Device, Explanation, Me, Person, Purpose, RedeemRequest, Routes, Session, StartRequest, Status, StepUpStart, User, Verification,
+} from './wire.js';
 
 export { Problem, type Challenge, type ProblemCode, type ProblemFields } from './problem.js';
 export { ProofRefused, ProofVerifier, memoryOnce, transactionHash, type Once, type ProofClaims, type ProofOptions, type ProofWant } from './proof.js';
 export type { CallOptions, ClientOptions } from './transport.js';
-export type { Approved, Channel, Device, Person, Purpose, Session, StartRequest, Status, Transaction, User, Verification } from './wire.js';
+export { type Person as LoggedIn } from './person.js';
+export type {
+  Approved, Block, Ceremony, Channel, Device, Explanation, Factor, Me, PasskeyAnswer, Person, Purpose, RecoveryCodes, RedeemRequest, Renewed, Routes, Session, StartRequest, Status,
+  StepUpRequest, StepUpStart, TOTP, Transaction, User, Verification,
+} from './wire.js';
 
 export interface ListQuery {
   to?: string;
@@ -43,7 +51,7 @@ export class Countersign {
   }
 
   /** Makes a code and sends it. */
-  start(request: StartRequest, options: CallOptions = {}): Promise<Verification> {
+  start(request: StartRequest | StepUpStart, options: CallOptions = {}): Promise<Verification> {
     return this.#verification({ method: 'POST', path: '/v1/verifications', body: request, repeat: true, ...options });
   }
 
@@ -93,9 +101,9 @@ export class Countersign {
 
   /**
    * Finds or creates the user of a proof and starts a session. A proof is good once: this is not repeated where no
-   * answer came.
+   * answer came. After `factor_required` the same proof is sent again with a factor.
    */
-  redeem(request: { proof: string; nonce?: string; client?: Person }, options: Pick<CallOptions, 'signal'> = {}): Promise<Session> {
+  redeem(request: RedeemRequest, options: Pick<CallOptions, 'signal'> = {}): Promise<Session> {
     return this.#transport.call({ method: 'POST', path: '/v1/sessions', body: request, repeat: false, ...options });
   }
 
@@ -109,8 +117,18 @@ export class Countersign {
     return this.#transport.call({ method: 'DELETE', path: '/v1/sessions/current', repeat: true, as: accessToken });
   }
 
+  /** A person who is logged in, by their access token: what they may see and change of themselves. */
+  as(accessToken: string): LoggedIn {
+    return new LoggedIn(this.#transport, accessToken);
+  }
+
+  /** What a browser is asked for when somebody logs in by passkey; redeem takes its answer. */
+  askPasskey(client?: Person, options: Pick<CallOptions, 'signal'> = {}): Promise<Ceremony> {
+    return this.#transport.call({ method: 'POST', path: '/v1/passkeys/options', body: client ? { client } : {}, repeat: true, ...options });
+  }
+
   /** The user of an access token. */
-  me(accessToken: string): Promise<User> {
+  me(accessToken: string): Promise<Me> {
     return this.#transport.call({ method: 'GET', path: '/v1/me', repeat: true, as: accessToken });
   }
 
@@ -133,9 +151,49 @@ export class Countersign {
     return (await this.#transport.call<{ data: User[] }>({ method: 'GET', path: `/v1/users?${new URLSearchParams({ phone_number: phone })}`, repeat: true })).data[0];
   }
 
-  /** Erases a person everywhere. There is no way back. */
+  /** Erases a person everywhere, as they may ask of you. There is no way back. */
   eraseUser(id: string): Promise<void> {
     return this.#transport.call({ method: 'DELETE', path: under('/v1/users/', id), repeat: false });
+  }
+
+  /** Takes all factors off a user, for support that has found out in another way who asks. */
+  resetFactors(userId: string): Promise<void> {
+    return this.#transport.call({ method: 'DELETE', path: `${under('/v1/users/', userId)}/factors`, repeat: false });
+  }
+
+  /** Whether a start would be sent now, and why not. It sends nothing and counts nothing. */
+  explain(request: StartRequest | StepUpStart): Promise<Explanation> {
+    return this.#transport.call({ method: 'POST', path: '/v1/guard/explain', body: request, repeat: true });
+  }
+
+  /** What the guard blocks for the app, the latest first. */
+  async blocks(): Promise<Block[]> {
+    return (await this.#transport.call<{ data: Block[] }>({ method: 'GET', path: '/v1/guard/blocks', repeat: true })).data;
+  }
+
+  /** Ends a block now. */
+  liftBlock(id: string): Promise<void> {
+    return this.#transport.call({ method: 'DELETE', path: under('/v1/guard/blocks/', id), repeat: true });
+  }
+
+  /** How messages of the app go, and how the routes fare. */
+  routes(): Promise<Routes> {
+    return this.#transport.call({ method: 'GET', path: '/v1/routes', repeat: true });
+  }
+
+  /** The instance's public keys (RFC 7517). A verifier of `proofs` fetches them by itself. */
+  keys(): Promise<{ keys: Record<string, string>[] }> {
+    return this.#transport.call({ method: 'GET', path: '/.well-known/jwks.json', repeat: true, as: null });
+  }
+
+  /** Throws where the instance's process is not up. */
+  async healthy(): Promise<void> {
+    await this.#transport.call({ method: 'GET', path: '/healthz', repeat: false, as: null });
+  }
+
+  /** Throws where the instance takes no work. */
+  async ready(): Promise<void> {
+    await this.#transport.call({ method: 'GET', path: '/readyz', repeat: false, as: null });
   }
 
   /** Verifies proofs of this instance without calling it. Keep the verifier: it keeps the keys. */
@@ -148,10 +206,4 @@ export class Countersign {
     if (typeof v.id !== 'string' || typeof v.status !== 'string') throw new Problem('unexpected_answer', { detail: "The server's answer is no verification." });
     return v;
   }
-}
-
-/** Holds the promise of a check: what did not throw is approved. */
-export function approved(v: Verification): Approved {
-  if (v.status !== 'approved' || !v.proof) throw new Problem('unexpected_answer', { detail: 'A check was answered without refusal and is not approved.' });
-  return v as Approved;
 }

@@ -22,13 +22,18 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-interface Call extends CallOptions {
-  method: 'GET' | 'POST' | 'DELETE';
+/** Calls by the session's cookie, which a page of the instance's own site has and no script can read. */
+export const byCookie = Symbol('by cookie');
+
+export interface Call extends CallOptions {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   body?: unknown;
   repeat: boolean;
-  /** An access token in place of the key; null for no authorization at all. */
-  as?: string | null;
+  /** An access token in place of the key, or the cookie; null for no authorization at all. */
+  as?: string | typeof byCookie | null | undefined;
+  /** Takes the cookies that the answer sets. */
+  cookie?: boolean | undefined;
 }
 
 const firstPause = 200;
@@ -68,33 +73,52 @@ export class Transport {
   }
 
   async #once<T>(call: Call): Promise<T> {
-    const headers: Record<string, string> = {};
-    if (call.as !== null) headers.Authorization = `Bearer ${call.as ?? this.#key}`;
-    if (call.idempotencyKey !== undefined) headers['Idempotency-Key'] = call.idempotencyKey;
-    if (call.body !== undefined) headers['Content-Type'] = 'application/json';
     const timeout = AbortSignal.timeout(this.#timeout);
-    let response: Response;
     try {
-      response = await this.#fetch(this.base + call.path, {
-        method: call.method,
-        headers,
-        body: call.body === undefined ? null : JSON.stringify(call.body),
-        signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
-        cache: 'no-store',
-        credentials: 'omit',
-        redirect: 'error',
-      });
+      const response = await this.#fetch(this.base + call.path, this.#request(call, call.signal ? AbortSignal.any([call.signal, timeout]) : timeout));
       if (!response.ok) throw await readProblem(response);
       if (response.status === 204) return undefined as T;
       const answer: unknown = await response.json();
       if (typeof answer !== 'object' || answer === null) throw new SyntaxError('not an object');
       return answer as T;
     } catch (error) {
-      if (error instanceof Problem) throw error;
-      if (call.signal?.aborted) throw call.signal.reason;
-      if (error instanceof SyntaxError) throw new Problem('unexpected_answer', { detail: "The server's answer is no JSON object.", cause: error });
-      throw new Problem('no_answer', { detail: `${this.base} could not be reached, or took too long.`, cause: error });
+      throw this.#failure(error, call.signal);
     }
+  }
+
+  /** Opens an answer that has no end, such as a stream of events. */
+  async open(path: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    try {
+      const response = await this.#fetch(this.base + path, this.#request({ method: 'GET', path, repeat: false, as: null }, signal));
+      if (!response.ok) throw await readProblem(response);
+      if (!response.body) throw new SyntaxError('no body');
+      return response.body;
+    } catch (error) {
+      throw this.#failure(error, signal);
+    }
+  }
+
+  #request(call: Call, signal: AbortSignal | undefined): RequestInit {
+    const headers: Record<string, string> = {};
+    if (call.as !== null && call.as !== byCookie) headers.Authorization = `Bearer ${call.as ?? this.#key}`;
+    if (call.idempotencyKey !== undefined) headers['Idempotency-Key'] = call.idempotencyKey;
+    if (call.body !== undefined) headers['Content-Type'] = 'application/json';
+    return {
+      method: call.method,
+      headers,
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+      signal: signal ?? null,
+      cache: 'no-store',
+      credentials: call.as === byCookie || call.cookie ? 'same-origin' : 'omit',
+      redirect: 'error',
+    };
+  }
+
+  #failure(error: unknown, signal?: AbortSignal): unknown {
+    if (error instanceof Problem) return error;
+    if (signal?.aborted) return signal.reason;
+    if (error instanceof SyntaxError) return new Problem('unexpected_answer', { detail: "The server's answer is no JSON object.", cause: error });
+    return new Problem('no_answer', { detail: `${this.base} could not be reached, or took too long.`, cause: error });
   }
 }
 

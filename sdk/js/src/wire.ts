@@ -18,6 +18,9 @@ export type Status = Verification['status'];
 /** What to start. Only `to` is needed. */
 export type StartRequest = Partial<Omit<Schemas['StartBody'], 'to'>> & { to: string };
 
+/** A step-up to start: it goes to the number of the user, whom a server names. */
+export type StepUpStart = Partial<Omit<Schemas['StartBody'], 'to' | 'region' | 'purpose' | 'transaction'>> & { purpose: 'stepup'; user: string };
+
 /** The person for whom a server acts. Limits of clients count the address. */
 export type Person = Schemas['ClientBody'];
 
@@ -32,3 +35,37 @@ export type Factor = Schemas['Factor'];
 
 /** One of a user's sessions, as the list of devices shows it. */
 export type Device = Schemas['Device'];
+
+/** A login whose tokens are in cookies that no script can read. */
+export type CookieSession = { user: User; token_type: 'Cookie'; expires_in: number };
+
+/** A session that was given new tokens: those of before are dead. */
+export type Renewed = Session & { factor: Factor };
+
+/** The person who calls, with the session that they call by. */
+export type Me = Schemas['Me'];
+
+/** A proof of purpose signup or login, or a passkey, to be turned into a session. */
+export type RedeemRequest = Omit<Schemas['SessionBody'], 'cookie'>;
+
+/** A factor to show again. One of them is given. */
+export type StepUpRequest = Schemas['StepUpBody'];
+
+/** What an authenticator app is told, once. */
+export type TOTP = Schemas['TotpAnswer'];
+
+/** Codes for paper, shown once. */
+export type RecoveryCodes = { id: string; codes: string[] };
+
+/** What a browser is asked for about a passkey: WebAuthn's own JSON. */
+export interface Ceremony {
+  ceremony: string;
+  public_key: PublicKeyCredentialCreationOptionsJSON & PublicKeyCredentialRequestOptionsJSON;
+}
+
+/** What it answered. */
+export type PasskeyAnswer = Schemas['PasskeyBody'];
+
+export type Explanation = { decision: Schemas['Explanation']['decision']; rules: Schemas['RuleState'][] };
+export type Block = Schemas['Block'];
+export type Routes = Schemas['RouteList'];

@@ -1,7 +1,9 @@
 // Against a running sandbox: COUNTERSIGN_URL is its address, and ORIGIN one that its app demo allows.
 
+import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { CountersignBrowser } from '../../src/browser.js';
+import { Sandbox } from '../../src/sandbox.js';
 import { Countersign, Problem, ProofRefused, memoryOnce } from '../../src/server.js';
 
 const { COUNTERSIGN_URL: url, ORIGIN: origin } = process.env;
@@ -13,10 +15,26 @@ const server = new Countersign({ url, key: 'sk_sandbox_demo' });
 const asPage: typeof fetch = (input, init = {}) => fetch(input, { ...init, headers: { ...init.headers as Record<string, string>, Origin: origin } });
 const page = new CountersignBrowser({ url, key: 'pk_sandbox_demo', fetch: asPage, devices: null });
 
-async function codeOf(to: string): Promise<string> {
-  const response = await fetch(`${url}/dev/inbox.json?to=${encodeURIComponent(to)}`);
-  const { messages } = await response.json() as { messages: { code: string }[] };
-  return messages[0]!.code;
+const sandbox = new Sandbox({ url });
+
+/** The newest code; notices have none. */
+const codeOf = async (to: string): Promise<string> => (await sandbox.inbox(to)).find((m) => m.code)!.code;
+
+/** Proves a number to a server. */
+async function prove(request: Parameters<typeof server.start>[0]): Promise<string> {
+  await sandbox.forgetLimits();
+  const v = await server.start(request);
+  return (await server.check(v.id, { code: await codeOf(v.to) })).proof;
+}
+
+/** What an authenticator app shows (RFC 6238). */
+function shown(secret: string, at: Date): string {
+  const bits = [...secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g)!.map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(at.getTime() / 30_000)));
+  const sum = createHmac('sha1', key).update(step).digest();
+  return String((sum.readUInt32BE(sum[19]! & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
 }
 
 const wrong = (code: string) => code.replace(/.$/, (last) => String((Number(last) + 1) % 10));
@@ -82,6 +100,99 @@ test('a login: redeem, refresh, devices, log out, erase', async () => {
   await expect(server.me(next.access_token)).rejects.toMatchObject({ code: 'session_revoked' });
   await server.eraseUser(s.user.id);
   await expect(server.user(s.user.id)).rejects.toMatchObject({ code: 'not_found' });
+});
+
+test('a person: app, paper, step-up, devices, number', async () => {
+  const [to, other] = ['+14155550161', '+14155550162'];
+  const s = await server.redeem({ proof: await prove({ to }) });
+  const elsewhere = await server.redeem({ proof: await prove({ to }) });
+  const begun = await server.as(s.access_token).addTOTP('My phone');
+  expect(begun).toMatchObject({ id: expect.stringMatching(/^fac_/), qr: expect.stringContaining('<svg') });
+  const fresh = async () => shown(begun.secret, await sandbox.advance('61s'));
+  await expect(server.as(s.access_token).confirmFactor(begun.id, wrong(await fresh()))).rejects.toMatchObject({ code: 'incorrect_code' });
+  const renewed = await server.as(s.access_token).confirmFactor(begun.id, await fresh());
+  expect(renewed.factor).toMatchObject({ type: 'totp', name: 'My phone' });
+  await expect(server.me(s.access_token)).rejects.toMatchObject({ code: 'session_revoked' });
+
+  let p = server.as(renewed.access_token);
+  const { codes } = await p.newRecoveryCodes();
+  expect(codes).toHaveLength(10);
+  expect(await p.factors()).toMatchObject([{ type: 'totp' }, { type: 'recovery_codes', remaining: 10 }]);
+  await expect(server.as(elsewhere.access_token).removeFactor(begun.id)).rejects.toMatchObject({ code: 'step_up_required' });
+  await expect(p.addPasskey({ ceremony: 'cer_x', credential: {} })).rejects.toMatchObject({ code: 'ceremony_over' });
+  expect((await p.newPasskey()).public_key).toMatchObject({ rp: { id: 'localhost' }, challenge: expect.any(String) });
+  expect((await server.askPasskey({ ip: '203.0.113.7' })).public_key).toMatchObject({ rpId: 'localhost' });
+  await expect(p.askPasskey()).rejects.toMatchObject({ code: 'not_found' }); // they have none
+  p = server.as((await p.stepUp({ recovery_code: codes[0]! })).access_token);
+  expect((await p.me()).session).toMatchObject({ acr: 'urn:countersign:aal2', current: true });
+
+  await sandbox.forgetLimits();
+  const coming = await sandbox.messages(to);
+  const v = await p.start();
+  expect(v).toMatchObject({ to, purpose: 'stepup' });
+  let code = '';
+  for await (const m of coming) if ((code = m.code)) break; // notices have none
+  const { proof } = await p.check(v.id, code);
+  p = server.as((await p.stepUp({ proof })).access_token);
+  expect(await p.devices()).toHaveLength(2);
+  await p.endOtherDevices();
+  expect(await p.devices()).toHaveLength(1);
+  expect(await p.changeNumber({ proof: await prove({ to: other, purpose: 'stepup' }) })).toMatchObject({ phone_number: other });
+  await p.removeFactor(begun.id);
+  await server.resetFactors(s.user.id);
+  await expect(p.factors()).rejects.toMatchObject({ code: 'session_revoked' });
+});
+
+test('a page of the own site: a session in cookies', async () => {
+  const jar = new Map<string, string>();
+  const own: typeof fetch = async (input, init = {}) => {
+    const mayHaveCookies = init.credentials === 'same-origin'; // as a browser does for its own site
+    const cookie = mayHaveCookies ? [...jar].map(([name, value]) => `${name}=${value}`).join('; ') : '';
+    const response = await fetch(input, { ...init, headers: { ...init.headers as Record<string, string>, Origin: url, ...(cookie ? { Cookie: cookie } : {}) } });
+    for (const line of mayHaveCookies ? response.headers.getSetCookie() : []) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!;
+      jar.set(name!, value!);
+    }
+    return response;
+  };
+  const c = new CountersignBrowser({ url, key: 'pk_sandbox_demo', fetch: own, devices: null });
+  const proof = await prove({ to: '+14155550163', nonce: 'n-4' });
+  const s = await c.redeem({ proof, nonce: 'n-4', cookie: true });
+  expect(s).toMatchObject({ token_type: 'Cookie' });
+  expect(s).not.toHaveProperty('access_token');
+  expect([...jar.keys()].sort()).toEqual(['__Host-refresh', '__Host-session']);
+  expect((await c.as().me()).id).toBe(s.user.id);
+  const before = jar.get('__Host-session');
+  expect(await c.as().refresh()).toMatchObject({ token_type: 'Cookie' });
+  expect(jar.get('__Host-session')).not.toBe(before);
+  expect(await c.as().devices()).toMatchObject([{ kind: 'cookie' }]);
+  const kept = new Map(jar);
+  await c.as().endSession();
+  for (const [name, value] of kept) jar.set(name, value);
+  await expect(c.as().me()).rejects.toMatchObject({ code: 'session_revoked' });
+});
+
+test('operations, and the sandbox', async () => {
+  const to = '+14155550164';
+  await server.healthy();
+  await server.ready();
+  expect((await server.keys()).keys[0]).toMatchObject({ alg: 'ES256' });
+  expect(await server.routes()).toMatchObject({ rules: expect.any(Array), routes: expect.arrayContaining([expect.objectContaining({ breaker: 'closed' })]) });
+  expect(await server.explain({ to })).toMatchObject({ decision: 'allow', rules: expect.any(Array) });
+  expect(await server.blocks()).toEqual([]);
+  await expect(server.liftBlock('blk_none')).rejects.toMatchObject({ code: 'not_found' });
+
+  expect(await sandbox.setCarrier({ fate: 'undelivered', to, times: 1 })).toMatchObject([{ fate: 'undelivered' }]);
+  await sandbox.clearCarrier();
+  expect(await sandbox.carrier()).toEqual([]);
+  const messages = await sandbox.messages(to);
+  const v = await server.start({ to });
+  for await (const m of messages) {
+    expect(m).toMatchObject({ to, code: await codeOf(to) });
+    break;
+  }
+  expect((await sandbox.advance('10m')).getTime()).toBeGreaterThan(Date.parse(v.expires_at));
+  expect((await server.get(v.id)).status).toBe('expired');
 });
 
 test('a page of another origin', async () => {
