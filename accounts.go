@@ -97,7 +97,7 @@ func (a *Accounts) Redeem(ctx context.Context, q *RedeemRequest) (*Login, error)
 		return nil, err
 	}
 	if q.Factor != nil || q.Passkey != nil {
-		if err := a.withFactor(ctx, q, move); err != nil {
+		if err := a.withFactor(ctx, q, move, to); err != nil {
 			return nil, err
 		}
 	}
@@ -134,8 +134,8 @@ func redeemRefusal(r RedeemResult) error {
 }
 
 // withFactor checks the further factor that comes with a proof, and lets the store consume it with the proof.
-func (a *Accounts) withFactor(ctx context.Context, q *RedeemRequest, move *Redeem) error {
-	holder, found, err := a.cfg.Users.UserByPhone(ctx, q.App.ID, move.User.Phone)
+func (a *Accounts) withFactor(ctx context.Context, q *RedeemRequest, move *Redeem, to Address) error {
+	holder, found, err := a.userByPhone(ctx, q.App, to)
 	if err != nil {
 		return err
 	}
@@ -244,6 +244,7 @@ func (a *Accounts) redemption(q *RedeemRequest, c *ProofClaims, to Address) (*Re
 	}
 	move := &Redeem{
 		JTI: c.ID, JTIExpires: time.Unix(c.Expires, 0), User: user, Session: session, StaleSince: now.Add(-NumberStale), Forfeit: q.NoFactor,
+		Rekeys: ring.rekeys(to), Rotating: ring.Rotating(),
 	}
 	if c.KnownAt > 0 {
 		move.KnownAt = time.Unix(c.KnownAt, 0)

@@ -84,7 +84,7 @@ func (v *Verifier) compare(ctx context.Context, ring *Keyring, q *CheckRequest, 
 	if !q.To.IsZero() {
 		return v.compareByPhone(ctx, ring, q, g, d)
 	}
-	return v.cfg.Store.Check(ctx, &Check{
+	return v.moves.Check(ctx, &Check{
 		App: q.App.ID, ID: q.ID, Tags: ring.TagsFor(q.App.ID, q.ID, g), Shape: g.Shape(), Length: g.Len(),
 		JTI: newID(proofPrefix), Caller: caller(ring, q), Lease: reportTimeout, Device: d,
 		Request: request(ring, q.Idempotency),
@@ -103,8 +103,7 @@ func caller(ring *Keyring, q *CheckRequest) Hash {
 // compareByPhone first reads what is pending, because a tag is bound to its verification's id. Whatever begins
 // between the two steps cannot have reached anybody yet.
 func (v *Verifier) compareByPhone(ctx context.Context, ring *Keyring, q *CheckRequest, g Guess, d *Device) (*Outcome, error) {
-	phone := ring.PhoneHash(q.To)
-	pending, err := v.cfg.Store.Pending(ctx, q.App.ID, phone, q.Purpose)
+	pending, err := v.moves.pending(ctx, ring, q.App.ID, q.To, q.Purpose)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +111,10 @@ func (v *Verifier) compareByPhone(ctx context.Context, ring *Keyring, q *CheckRe
 	for _, r := range pending {
 		tags[r.ID] = ring.TagsFor(r.App, r.ID, g)
 	}
-	return v.cfg.Store.CheckPhone(ctx, &CheckPhone{
-		App: q.App.ID, Phone: phone, Purpose: q.Purpose, Tags: tags, Shape: g.Shape(), Length: g.Len(),
+	return v.moves.checkPhone(ctx, ring, q.To, &CheckPhone{
+		App: q.App.ID, Purpose: q.Purpose, Tags: tags, Shape: g.Shape(), Length: g.Len(),
 		JTI: newID(proofPrefix), Lease: reportTimeout, Device: d, Request: request(ring, q.Idempotency),
-	})
+	}, pending)
 }
 
 // report asks a hosted vendor about a counted guess. A lost answer is resolved by reading the vendor's status,
@@ -150,7 +149,7 @@ func (v *Verifier) report(ctx context.Context, q *CheckRequest, o *Outcome, g Gu
 	if answer.Status.Final() && answer.Status != StatusApproved {
 		s.End = answer.Status
 	}
-	return v.cfg.Store.Settle(ctx, s)
+	return v.moves.Settle(ctx, s)
 }
 
 // answer turns an outcome into what the caller hears.
@@ -192,6 +191,7 @@ func (v *Verifier) answer(ctx context.Context, q *CheckRequest, o *Outcome, know
 	if err != nil {
 		return nil, err
 	}
+	known = recognised(v.cfg.Keys(), known, to, r.Phone)
 	d := describe(o, sealed, to)
 	if d.Proof, err = v.signProof(r, sealed, to, known); err != nil {
 		return nil, err
@@ -205,12 +205,10 @@ func (v *Verifier) answer(ctx context.Context, q *CheckRequest, o *Outcome, know
 		v.ended(r)
 		v.complete(ctx, r, to)
 		if !r.Test { // it cost nothing and gives nothing back
-			if !r.Test {
-				v.refunds.add(v.cfg.Guard.Approved(&Conversion{
-					App: q.App, To: to, Channel: r.Channel, Purpose: r.Purpose, Marks: sealed.Marks, Created: r.Created, Now: o.Now,
-					Hash: v.cfg.Keys().LookupHash,
-				}))
-			}
+			v.refunds.add(v.cfg.Guard.Approved(&Conversion{
+				App: q.App, To: to, Channel: r.Channel, Purpose: r.Purpose, Marks: sealed.Marks, Created: r.Created, Now: o.Now,
+				Hash: v.cfg.Keys().LookupHash,
+			}))
 		}
 	}
 	return d, nil

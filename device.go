@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"time"
 )
@@ -88,8 +89,25 @@ func ReadDeviceToken(ring *Keyring, app, token string, now time.Time) (*Device, 
 // proved says whether this is a device that has proved the phone; nil is none.
 func (d *Device) proved(phone Hash) bool { return d != nil && d.Phone == phone }
 
+// recognised is a device whose token names an address by a former hash of it: it has proved the address all the same. Its
+// guesses and sends of its own begin anew with its next token.
+func recognised(ring *Keyring, d *Device, to Address, as Hash) *Device {
+	if d == nil || d.Phone == as {
+		return d
+	}
+	if d.Phone != ring.PhoneHash(to) && !slices.Contains(ring.FormerHashes(to), d.Phone) {
+		return d
+	}
+	return asking(d, d.Phone, as)
+}
+
 // ForgetDevices makes every device that proved an address to this app until now a stranger's again: for when the
 // number went to somebody else, or a device was lost.
 func (v *Verifier) ForgetDevices(ctx context.Context, app *App, to Address) error {
-	return v.cfg.Store.ForgetDevices(ctx, app.ID, v.cfg.Keys().PhoneHash(to))
+	for _, phone := range hashes(v.cfg.Keys(), to) {
+		if err := v.cfg.Store.ForgetDevices(ctx, app.ID, phone); err != nil {
+			return err
+		}
+	}
+	return nil
 }

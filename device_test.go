@@ -163,7 +163,7 @@ func TestADeviceTokenThatIsWorthNothing(t *testing.T) {
 func TestADeviceTokenEndsAfter180Days(t *testing.T) {
 	b := newBench(t)
 	token := b.prove(t, number, "")
-	if _, err := b.db.RotateRing(t.Context(), countersign.KeySeal); err != nil {
+	if _, err := b.db.RotateRing(t.Context(), countersign.KeySeal, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	b.advance(t, countersign.DeviceLifetime-24*time.Hour)

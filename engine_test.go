@@ -46,7 +46,7 @@ func newBench(t testing.TB, options ...option) *bench {
 // newBenchOn builds an engine on a store; another engine may use the same.
 func newBenchOn(t testing.TB, store countersign.Store, path string, options ...option) *bench {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), path, sqlstore.Options{})
+	db, err := sqlstore.Open(t.Context(), path, sqlstore.Options{Now: store.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (v *Verifier) Explain(ctx context.Context, q *StartRequest) (*Explanation, 
 	}
 	rules, limits := guard.Explain(a)
 	e := &Explanation{Rules: rules}
-	if err := v.explainPhone(ctx, e, ring.PhoneHash(q.To)); err != nil {
+	if err := v.explainPhone(ctx, e, hashes(ring, q.To)); err != nil {
 		return nil, err
 	}
 	if len(limits) > 0 {
@@ -89,14 +89,21 @@ func (v *Verifier) Explain(ctx context.Context, q *StartRequest) (*Explanation, 
 }
 
 // explainPhone tells of the phone's own bounds, which the store counts.
-func (v *Verifier) explainPhone(ctx context.Context, e *Explanation, phone Hash) error {
+func (v *Verifier) explainPhone(ctx context.Context, e *Explanation, phones []Hash) error {
 	stater, ok := v.cfg.Store.(PhoneStater)
 	if !ok {
 		return nil
 	}
-	p, now, err := stater.PhoneState(ctx, phone)
+	p, now, err := stater.PhoneState(ctx, phones[0])
 	if err != nil {
 		return err
+	}
+	for _, phone := range phones[1:] {
+		other, _, err := stater.PhoneState(ctx, phone)
+		if err != nil {
+			return err
+		}
+		larger(&p, &other)
 	}
 	sends := RuleState{
 		Rule: "phone_sends", Meaning: "messages to this phone: the pause between them, three in 10 minutes, ten in 24 hours, over all apps",

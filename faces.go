@@ -49,7 +49,7 @@ func UnpackID(shard string, b [packedBytes]byte) (id string, transaction bool) {
 
 // Live lists an address's pending verifications on a face, newest first.
 func (v *Verifier) Live(ctx context.Context, app *App, to Address, face Face) ([]*Verification, error) {
-	pending, err := v.cfg.Store.Pending(ctx, app.ID, v.cfg.Keys().PhoneHash(to), "")
+	pending, err := v.moves.pending(ctx, v.cfg.Keys(), app.ID, to, "")
 	if err != nil {
 		return nil, err
 	}

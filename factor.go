@@ -173,6 +173,7 @@ type ShowFactor struct {
 	JTI        string
 	JTIExpires time.Time
 	Phone      Hash
+	Rekeys     []Rekey // of Phone
 	// Session begins; of it, the user and the app are those of the factor. It takes the place of Ends, a living session
 	// of that user; "" for a login.
 	Ends    string

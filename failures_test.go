@@ -204,8 +204,8 @@ func TestAHostedVendorsAnswerIsOneInputOfACheck(t *testing.T) {
 func TestStopAndStart(t *testing.T) {
 	var b *bench
 	b = newBench(t, func(cfg *countersign.Config, _ *countersign.App) {
-		cfg.OptedOut = func(ctx context.Context, sender string, _ countersign.Address, phone countersign.Hash) (bool, error) {
-			return b.db.OptedOut(ctx, sender, phone)
+		cfg.OptedOut = func(ctx context.Context, sender string, _ countersign.Address, phone countersign.Hash, former ...countersign.Hash) (bool, error) {
+			return b.db.OptedOut(ctx, sender, phone, former...)
 		}
 	})
 	reply := func(text string) {

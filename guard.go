@@ -112,6 +112,7 @@ const (
 	EventChecked   EventName = "verification.checked"
 	EventEnded     EventName = "verification.ended"   // Result is the status
 	EventVouched   EventName = "verification.vouched" // approved on the app's word, without a code
+	EventRekeyed   EventName = "phone_key.rotated"    // a step of its rotation; Result says which
 	EventTakenOver EventName = "message.taken_over"   // from a process that died, or because an answer was lost
 	EventFault     EventName = "fault"                // something of ours failed behind an answer
 	EventLogDelay  EventName = "log.delayed"          // the log could not be written; the outbox keeps the rows

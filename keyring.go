@@ -20,13 +20,24 @@ import (
 type KeyUse string
 
 // The uses. Code, tag and seal keys rotate freely: a retired one stays as long as anything made with it. The
-// phone key does not rotate by itself, because every count is kept under it.
+// phone key does not rotate by itself, because every count is kept under it: see PhoneRotation.
 const (
 	KeyCode  KeyUse = "code"  // derives codes
 	KeyTag   KeyUse = "tag"   // recognises guesses
 	KeySeal  KeyUse = "seal"  // AES-256-GCM for what must be given back
-	KeyPhone KeyUse = "phone" // hashes addresses, clients and idempotency keys
+	KeyPhone KeyUse = "phone" // hashes addresses; the first of them clients, references and idempotency keys as well
 )
+
+// A rotation of the phone key takes PhoneRotation, in which everything about a phone is counted under both keys and the
+// larger count holds. The new key takes the old one's place PhoneSwitch after it was made, when every count of the last
+// PhoneWindow is under it too, with an hour to spare for nodes that heard of it late. A key's Activates is that instant.
+const (
+	PhoneRotation = 48 * time.Hour
+	PhoneSwitch   = PhoneWindow + time.Hour
+)
+
+// PhoneRotated is when a rotation ends whose new key takes the old one's place at an instant.
+func PhoneRotated(activates time.Time) time.Time { return activates.Add(PhoneRotation - PhoneSwitch) }
 
 // KeySize is the size of every symmetric key, in bytes.
 const KeySize = 32
@@ -61,8 +72,18 @@ func NewKey(use KeyUse, id uint16, activates time.Time) (Key, error) {
 type Keyring struct {
 	code, tag []Key
 	seal      []sealKey
-	phone     []Key
-	hashers   *sync.Pool // of *hasher, with the phone key
+	phone     *hashers   // the phone key in use
+	other     *hashers   // the one that counts beside it, while it is rotated; nil otherwise
+	former    []*hashers // all phone keys but the one in use; nil where none was ever rotated
+	lookup    *hashers   // the first phone key, which is for everything that is not an address
+}
+
+// hashers make hashes with one key.
+type hashers struct{ pool sync.Pool }
+
+func newHashers(k Key) *hashers {
+	secret := k.Secret
+	return &hashers{sync.Pool{New: func() any { return &hasher{mac: hmac.New(sha256.New, secret)} }}}
 }
 
 // hasher is a prepared HMAC. A request makes about a dozen hashes, and to prepare one takes four times as long as to make
@@ -97,7 +118,7 @@ func NewKeyring(keys []Key, now time.Time) (*Keyring, error) {
 		case KeyTag:
 			r.tag = list
 		case KeyPhone:
-			r.phone = list
+			r.usePhoneKeys(list, now)
 		case KeySeal:
 			for _, k := range list {
 				block, err := aes.NewCipher(k.Secret)
@@ -112,9 +133,27 @@ func NewKeyring(keys []Key, now time.Time) (*Keyring, error) {
 			}
 		}
 	}
-	secret := r.phone[0].Secret
-	r.hashers = &sync.Pool{New: func() any { return &hasher{mac: hmac.New(sha256.New, secret)} }}
 	return r, nil
+}
+
+// usePhoneKeys takes the phone keys, the one in use first. Beside it counts the one that is to come, or, until the
+// rotation is over, the one before it.
+func (r *Keyring) usePhoneKeys(list []Key, now time.Time) {
+	r.phone = newHashers(list[0])
+	r.lookup = r.phone
+	first := list[0].ID
+	for _, k := range list[1:] {
+		h := newHashers(k)
+		r.former = append(r.former, h)
+		if k.ID < first {
+			first, r.lookup = k.ID, h
+		}
+		coming := k.Activates.After(now)
+		leaving := k.ID < list[0].ID && now.Before(PhoneRotated(list[0].Activates))
+		if r.other == nil && (coming || leaving) {
+			r.other = h
+		}
+	}
 }
 
 // ordered picks the active key with the highest id and lists the others, newest first: a key that is not active
@@ -247,9 +286,9 @@ func (h Hash) IsZero() bool { return h == Hash{} }
 func (h Hash) Shard() string { return hex.EncodeToString(h[:2])[:3] }
 
 // Look-ups are told apart by a label, so that a phone's hash says nothing about a client's.
-func (r *Keyring) hash(kind, label string, parts ...string) Hash {
-	h := r.hashers.Get().(*hasher)
-	defer r.hashers.Put(h)
+func (hs *hashers) hash(kind, label string, parts ...string) Hash {
+	h := hs.pool.Get().(*hasher)
+	defer hs.pool.Put(h)
 	h.mac.Reset()
 	h.buf = binary.BigEndian.AppendUint32(h.buf[:0], uint32(len(kind)+len(label)))
 	h.buf = append(append(h.buf, kind...), label...)
@@ -261,10 +300,54 @@ func (r *Keyring) hash(kind, label string, parts ...string) Hash {
 	return Hash(h.buf[:HashSize])
 }
 
-// PhoneHash is the key under which everything about an address is counted, over all apps.
-func (r *Keyring) PhoneHash(a Address) Hash { return r.hash("phone", "", a.Dial()) }
+func (hs *hashers) phone(a Address) Hash { return hs.hash("phone", "", a.Dial()) }
 
-// LookupHash is a keyed hash of anything else that must be found or compared without being kept.
+// PhoneHash is the key under which everything about an address is counted, over all apps.
+func (r *Keyring) PhoneHash(a Address) Hash { return r.phone.phone(a) }
+
+// Rotating says whether the phone key is being rotated: then everything about an address is counted under two hashes.
+func (r *Keyring) Rotating() bool { return r.other != nil }
+
+// Twin is the other of the two hashes under which an address is counted while the phone key is rotated; false when it is
+// not, and for a hash that is neither.
+func (r *Keyring) Twin(a Address, of Hash) (Hash, bool) {
+	if r.other == nil {
+		return Hash{}, false
+	}
+	current, other := r.phone.phone(a), r.other.phone(a)
+	switch of {
+	case current:
+		return other, true
+	case other:
+		return current, true
+	}
+	return Hash{}, false
+}
+
+// FormerHashes are an address's hashes under all phone keys but the one in use: what is kept for long may be found under
+// any of them. None where the key was never rotated.
+func (r *Keyring) FormerHashes(a Address) []Hash {
+	if len(r.former) == 0 {
+		return nil
+	}
+	list := make([]Hash, len(r.former))
+	for i, h := range r.former {
+		list[i] = h.phone(a)
+	}
+	return list
+}
+
+// rekeys are the ways from an address's former hashes to the one in use.
+func (r *Keyring) rekeys(a Address) []Rekey {
+	var list []Rekey
+	for _, from := range r.FormerHashes(a) {
+		list = append(list, Rekey{From: from, To: r.PhoneHash(a)})
+	}
+	return list
+}
+
+// LookupHash is a keyed hash of anything else that must be found or compared without being kept. It is made with the first
+// phone key for ever: identifiers that were given out hang on it, and what it hides from a thief is little, or short-lived.
 func (r *Keyring) LookupHash(label string, parts ...string) Hash {
-	return r.hash("look-up:", label, parts...)
+	return r.lookup.hash("look-up:", label, parts...)
 }

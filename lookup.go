@@ -82,7 +82,7 @@ func (v *Verifier) List(ctx context.Context, q *ListRequest) ([]*Verification, C
 		CreatedAfter: q.CreatedAfter, Limit: q.Limit + 1, Before: q.Before,
 	}
 	if !q.To.IsZero() {
-		query.Phone = ring.PhoneHash(q.To)
+		query.Phone, query.Former = ring.PhoneHash(q.To), ring.FormerHashes(q.To)
 	}
 	if q.Reference != "" {
 		query.RefHash = ring.LookupHash("reference", q.App.ID, q.Reference)
@@ -111,7 +111,7 @@ func (v *Verifier) List(ctx context.Context, q *ListRequest) ([]*Verification, C
 // Newest finds the newest verification of an address on a face and channel ("" means any): what is pending first,
 // then what has ended.
 func (v *Verifier) Newest(ctx context.Context, app *App, to Address, face Face, ch Channel) (*Verification, error) {
-	pending, err := v.cfg.Store.Pending(ctx, app.ID, v.cfg.Keys().PhoneHash(to), "")
+	pending, err := v.moves.pending(ctx, v.cfg.Keys(), app.ID, to, "")
 	if err != nil {
 		return nil, err
 	}
@@ -144,5 +144,5 @@ func (v *Verifier) ByReference(ctx context.Context, app *App, reference string, 
 
 // Unlock lifts the lock-out and the hard stop of an address, for the operator. It says whether there was one.
 func (v *Verifier) Unlock(ctx context.Context, to Address) (bool, error) {
-	return v.cfg.Store.Unlock(ctx, v.cfg.Keys().PhoneHash(to))
+	return Unlock(ctx, v.cfg.Store, v.cfg.Keys(), to)
 }

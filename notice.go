@@ -38,14 +38,15 @@ func (v *Verifier) Notify(app *App, to Address, n Notice) {
 }
 
 func (v *Verifier) notify(ctx context.Context, app *App, to Address, text string) error {
-	phone := v.cfg.Keys().PhoneHash(to)
+	ring := v.cfg.Keys()
+	phone := ring.PhoneHash(to)
 	path, err := v.cfg.Dispatcher.Plan(&Wish{App: app.ID, Channel: ChannelSMS, To: to, Purpose: PurposeStepUp, Phone: phone})
 	if err != nil {
 		return err
 	}
 	// A vendor that makes its own codes has no text of ours.
 	path.Hosted, path.OwnCode = "", true
-	if err := v.refuseOptedOut(ctx, path.Sender, to, phone); errors.Is(err, ErrOptedOut) {
+	if err := v.refuseOptedOut(ctx, ring, path.Sender, to, phone); errors.Is(err, ErrOptedOut) {
 		return nil // their own wish
 	} else if err != nil {
 		return err

@@ -95,7 +95,13 @@ func (v *Verifier) TakeReply(ctx context.Context, sender string, from Address, t
 		return nil
 	}
 	ctx = detached(ctx)
-	_, err := v.cfg.Log.OptOut(ctx, sender, v.cfg.Keys().PhoneHash(from), out, v.Now())
+	ring := v.cfg.Keys()
+	o := &OptOut{Sender: sender, Phone: ring.PhoneHash(from), Former: ring.FormerHashes(from), Out: out, At: v.Now()}
+	var err error
+	if o.Sealed, err = ring.Seal(optOutOwner(sender), []byte(from.encode())); err != nil {
+		return err
+	}
+	_, err = v.cfg.Log.OptOut(ctx, o)
 	return err
 }
 

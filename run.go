@@ -25,6 +25,7 @@ func (v *Verifier) Run(ctx context.Context) error {
 	log.Go(v.log.run)
 	work.Go(func() { every(ctx, sweepEvery, v.sweep) })
 	work.Go(func() { every(ctx, parkedEvery, v.parked.retry) })
+	work.Go(func() { every(ctx, rekeyEvery, v.rekey) })
 	work.Go(func() { every(ctx, outboxEvery, v.drainOutbox) }) // a slow log must not keep sends from being taken over
 	work.Wait()
 	v.behind.drain()

@@ -186,7 +186,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 	}
 
 	ctx = detached(ctx)
-	if err := v.refuseOptedOut(ctx, path.Sender, to, now.Record.Phone); err != nil {
+	if err := v.refuseOptedOut(ctx, ring, path.Sender, to, ring.PhoneHash(to)); err != nil {
 		v.cfg.Guard.Decided(asked, nil, err)
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 	if q.App.Policy.NewCodes && now.Record.Hosted == "" && !now.Record.Test {
 		move.NewCode = v.newCode(ring, now.Record, to)
 	}
-	o, err := v.cfg.Store.Resend(ctx, move)
+	o, err := v.moves.Resend(ctx, move)
 	if err != nil {
 		if o, err = v.forgotten(ctx, q.App, q.ID, err); err != nil {
 			return nil, err

@@ -147,7 +147,7 @@ func (s *starting) judge(ctx context.Context) ([]Limit, error) {
 	}
 	limits, err := v.judge(s.asked, s.work)
 	if err == nil {
-		err = v.refuseOptedOut(ctx, s.path.Sender, q.To, s.phone)
+		err = v.refuseOptedOut(ctx, s.ring, s.path.Sender, q.To, s.phone)
 	}
 	if err != nil {
 		s.decided(err)
@@ -214,11 +214,11 @@ type starting struct {
 	attempt int           // above 1, the message may be out already
 }
 
-func (v *Verifier) refuseOptedOut(ctx context.Context, sender string, to Address, phone Hash) error {
+func (v *Verifier) refuseOptedOut(ctx context.Context, ring *Keyring, sender string, to Address, phone Hash) error {
 	if v.cfg.OptedOut == nil {
 		return nil
 	}
-	out, err := v.cfg.OptedOut(ctx, sender, to, phone)
+	out, err := v.cfg.OptedOut(ctx, sender, to, phone, ring.FormerHashes(to)...)
 	if err != nil {
 		return err
 	}
@@ -357,7 +357,7 @@ func rateLimited(r *Rate) error {
 }
 
 func (s *starting) begin(ctx context.Context) (*Verification, error) {
-	o, err := s.v.cfg.Store.Begin(ctx, &Begin{
+	o, err := s.v.moves.Begin(ctx, &Begin{
 		Record: s.record, Lifetime: s.lifetime(), Lease: s.lease(), Supersede: s.q.Supersede, OwnCode: s.path.OwnCode,
 		Exempt: s.record.Test, Device: s.device,
 	})

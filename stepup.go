@@ -138,8 +138,9 @@ func (a *Accounts) stepUpByProof(ctx context.Context, q *StepUpRequest) (*Login,
 	if renewed.FactorTime = q.Session.FactorTime; renewed.FactorTime.IsZero() {
 		renewed.AMR = withMeans(q.Session.AMR, c.AMR...)
 	}
+	ring := a.cfg.Keys()
 	move := &ShowFactor{
-		JTI: c.ID, JTIExpires: time.Unix(c.Expires, 0), Phone: a.cfg.Keys().PhoneHash(to), Ends: q.Session.ID, Session: renewed, At: now,
+		JTI: c.ID, JTIExpires: time.Unix(c.Expires, 0), Phone: ring.PhoneHash(to), Rekeys: ring.rekeys(to), Ends: q.Session.ID, Session: renewed, At: now,
 	}
 	l, err := a.show(ctx, move, token, "phone")
 	if KindOf(err) == ErrNotFound && err != nil {

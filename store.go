@@ -152,6 +152,8 @@ type Moves interface {
 	Outbox(ctx context.Context, age time.Duration, max int) ([]*Record, error)
 	// Acknowledge forgets outbox entries up to and including each record's Seq.
 	Acknowledge(ctx context.Context, done []*Record) error
+	// Count counts on a phone without a verification: under the other hash of a phone while the phone key is rotated.
+	Count(ctx context.Context, c *Count) (*Outcome, error)
 	// ForgetDevices makes every Device of app and phone that was issued up to now count for nothing.
 	ForgetDevices(ctx context.Context, app string, phone Hash) error
 	// Unlock lifts a phone's lock-out and hard stop. false when there was none.
@@ -438,6 +440,31 @@ type Cancel struct {
 	Request Request
 }
 
+// Count is a change of what is counted of a phone, alone. CountGuess and CountSend are refused as a check and a start
+// are; the instant of their outcome is what CountGuessBack and CountSendBack name.
+type Count struct {
+	Phone  Hash
+	What   Counted
+	App    string    // whose device it is
+	Device *Device   // who asks, where it is known
+	Exempt bool      // CountSend: a test number, of which no send is counted
+	Streak int       // CountStreak
+	At     time.Time // CountGuessBack, CountSendBack: when it was counted; CountStreak: of the last wrong guess
+}
+
+// Counted is what a Count changes.
+type Counted uint8
+
+// The changes.
+const (
+	CountGuess     Counted = iota // a compared guess, wrong until CountApproved says otherwise
+	CountSend                     // a send
+	CountGuessBack                // a guess that was not compared after all
+	CountSendBack                 // a send that was refused after all
+	CountApproved                 // ends the wrong guesses in a row
+	CountStreak                   // of the wrong guesses in a row that are counted and those that are given, the larger stays
+)
+
 // Receipt is a vendor's word on a delivery.
 type Receipt struct {
 	ID         string // the verification
@@ -459,16 +486,30 @@ type Log interface {
 	List(ctx context.Context, q ListQuery) ([]*Record, error)
 	// Approve records an approval, once per verification: true when this jti is the recorded one.
 	Approve(ctx context.Context, id, jti string, at time.Time) (bool, error)
-	// OptedOut says whether the phone told this sender STOP.
-	OptedOut(ctx context.Context, sender string, phone Hash) (bool, error)
-	// OptOut records a STOP, or with out false lifts it. It says whether anything changed.
-	OptOut(ctx context.Context, sender string, phone Hash, out bool, at time.Time) (bool, error)
+	// OptedOut says whether the phone told this sender STOP. former is the same phone under other phone keys.
+	OptedOut(ctx context.Context, sender string, phone Hash, former ...Hash) (bool, error)
+	// OptOut records a STOP, or with Out false lifts it. It says whether anything changed.
+	OptOut(ctx context.Context, o *OptOut) (bool, error)
+	// OptOuts lists every STOP that holds.
+	OptOuts(ctx context.Context) ([]OptOut, error)
+}
+
+// OptOut is what a person told a sender. It is kept for ever, so the number is kept with it, sealed, for the day on which
+// the phone key is rotated.
+type OptOut struct {
+	Sender string
+	Phone  Hash
+	Former []Hash // the same phone under other phone keys: a lift is one of these too
+	Sealed []byte // the number, bound to the sender (see Verifier.Rekey); nil in one of an earlier release
+	Out    bool   // STOP; false is START
+	At     time.Time
 }
 
 // ListQuery selects rows of the log.
 type ListQuery struct {
-	App          string
-	Phone        Hash // zero: any
+	App          string // "" is any, where Phone is given
+	Phone        Hash   // zero: any
+	Former       []Hash // the same phone under other phone keys
 	Status       Status
 	Purpose      Purpose
 	Channel      Channel

@@ -44,14 +44,18 @@ type UserStore interface {
 	Redeem(ctx context.Context, r *Redeem) (*Redeemed, error)
 	// User reads one; false where there is none.
 	User(ctx context.Context, app, id string) (*UserRecord, bool, error)
-	// UserByPhone reads the user who holds a number.
-	UserByPhone(ctx context.Context, app string, phone Hash) (*UserRecord, bool, error)
+	// UserByPhone reads the user who holds a number; former is the same number under other phone keys.
+	UserByPhone(ctx context.Context, app string, phone Hash, former ...Hash) (*UserRecord, bool, error)
 	// MoveNumber consumes two proofs and gives a user another number.
 	MoveNumber(ctx context.Context, m *MoveNumber) (MoveResult, error)
-	// Erase deletes a user, their sessions and all that the log has of their numbers in this app. False where there is
-	// no such user.
-	Erase(ctx context.Context, app, id string, at time.Time) (bool, error)
+	// Erase deletes a user, their sessions and all that the log has of their numbers in this app; phones is their number,
+	// under every phone key. False where there is no such user.
+	Erase(ctx context.Context, app, id string, phones []Hash, at time.Time) (bool, error)
 }
+
+// Rekey is a number under a former phone key and under the one in use. A move first takes its user from the one to the
+// other, so that a user is found, and found once, whatever key they came under.
+type Rekey struct{ From, To Hash }
 
 // Redeem asks for a session in exchange for a proof.
 type Redeem struct {
@@ -70,6 +74,10 @@ type Redeem struct {
 	// holder, they have it still. Zero without one.
 	KnownAt time.Time
 	Renews  string // a session of this browser that the new one takes the place of; "" for none
+
+	Rekeys []Rekey // of the number
+	// Rotating says that nodes may disagree for a moment on which phone key is in use: no two may make a user at once.
+	Rotating bool
 }
 
 // RedeemResult is what a redemption came to.
@@ -103,6 +111,7 @@ type MoveNumber struct {
 	At         time.Time
 	MovedSince time.Time // refused where the last change was after this
 	StaleSince time.Time // as in Redeem, for whoever holds the new number
+	Rekeys     []Rekey   // of both numbers
 }
 
 // MoveResult is what a change of number came to.
@@ -134,12 +143,17 @@ func (a *Accounts) User(ctx context.Context, app *App, id string) (*User, error)
 
 // UserByPhone finds the user of an app who holds a number; false where nobody does.
 func (a *Accounts) UserByPhone(ctx context.Context, app *App, to Address) (*User, bool, error) {
-	r, found, err := a.cfg.Users.UserByPhone(ctx, app.ID, a.cfg.Keys().PhoneHash(to))
+	r, found, err := a.userByPhone(ctx, app, to)
 	if err != nil || !found {
 		return nil, false, err
 	}
 	u, err := a.describeUser(r)
 	return u, err == nil, err
+}
+
+func (a *Accounts) userByPhone(ctx context.Context, app *App, to Address) (*UserRecord, bool, error) {
+	ring := a.cfg.Keys()
+	return a.cfg.Users.UserByPhone(ctx, app.ID, ring.PhoneHash(to), ring.FormerHashes(to)...)
 }
 
 func noSuchUser() error { return Fail(ErrNotFound, "There is no such user of this app.") }
@@ -163,7 +177,15 @@ func (a *Accounts) Erase(ctx context.Context, app *App, id string) error {
 	if !ValidUserID(id) {
 		return noSuchUser()
 	}
-	found, err := a.cfg.Users.Erase(ctx, app.ID, id, a.cfg.Now())
+	u, err := a.User(ctx, app, id)
+	if err != nil {
+		return err
+	}
+	var phones []Hash
+	if ring := a.cfg.Keys(); !u.Phone.IsZero() {
+		phones = append(ring.FormerHashes(u.Phone), ring.PhoneHash(u.Phone))
+	}
+	found, err := a.cfg.Users.Erase(ctx, app.ID, id, phones, a.cfg.Now())
 	if err != nil {
 		return err
 	}
@@ -204,9 +226,9 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 		App: q.App.ID, User: u.ID, Session: q.Session.ID, To: ring.PhoneHash(to), JTIExpires: now.Add(ProofLifetime), At: now,
 		MovedSince: now.Add(-NumberCooloff), StaleSince: now.Add(-NumberStale),
 	}
-	m.JTIs[0] = fresh.ID
+	m.JTIs[0], m.Rekeys = fresh.ID, ring.rekeys(to)
 	if !u.Phone.IsZero() {
-		m.From = ring.PhoneHash(u.Phone)
+		m.From, m.Rekeys = ring.PhoneHash(u.Phone), append(m.Rekeys, ring.rekeys(u.Phone)...)
 	}
 	if !q.Session.SteppedUp(now) {
 		if m.JTIs[1], err = a.currentFactor(q, u); err != nil {

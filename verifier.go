@@ -23,7 +23,10 @@ type Config struct {
 	// Challenger makes the proofs of work that let a start pass a limit. Optional: without one such a limit refuses.
 	Challenger Challenger
 	// OptedOut says whether the person at this address told the sender STOP. Optional.
-	OptedOut func(ctx context.Context, sender string, to Address, phone Hash) (bool, error)
+	OptedOut func(ctx context.Context, sender string, to Address, phone Hash, former ...Hash) (bool, error)
+	// Streaks lists the phones that have had more than a few wrong guesses in a row, hard stops among them. Optional: without
+	// it a rotation of the phone key ends the rows of phones that nobody asks about while it goes on.
+	Streaks func(ctx context.Context) ([]Streak, error)
 
 	SendTimeout time.Duration // how long an answer waits for a provider; default 5 s
 	// SendDeadline bounds how long a start may stay without a provider's answer; default 60 s, and never more than
@@ -34,14 +37,16 @@ type Config struct {
 // Verifier is the engine: it starts verifications, sends and checks codes, and hands out proofs. It knows the
 // rules and no HTTP, no store and no vendor.
 type Verifier struct {
-	cfg Config
+	cfg   Config
+	moves *twice // the store's moves that count, under both phone keys while they change
 
-	behind  *behind    // work that outlives its request
-	sents   *sents     // sends on their way to the store
-	refunds *refunds   // what approvals give back, on its way to the store
-	log     *logWriter // rows on their way to the log
-	sending inFlight   // sends that providers have not answered
-	parked  parked     // receipts that came before what they are of
+	behind   *behind    // work that outlives its request
+	sents    *sents     // sends on their way to the store
+	refunds  *refunds   // what approvals give back, on its way to the store
+	log      *logWriter // rows on their way to the log
+	sending  inFlight   // sends that providers have not answered
+	parked   parked     // receipts that came before what they are of
+	rekeying rekeying
 }
 
 // New makes a Verifier. Run must be called for what happens behind the answers.
@@ -57,7 +62,7 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.SendDeadline <= 0 {
 		cfg.SendDeadline = 60 * time.Second
 	}
-	v := &Verifier{cfg: cfg}
+	v := &Verifier{cfg: cfg, moves: &twice{cfg.Store, cfg.Keys}}
 	v.behind = newBehind(func(err error) { v.fault("working behind an answer", nil, err) })
 	v.log = newLogWriter(v)
 	v.sents = newSents(v)
@@ -80,7 +85,11 @@ func (v *Verifier) sealRecord(ring *Keyring, id string, s *Sealed) ([]byte, erro
 
 // open reads a record's sealed part.
 func (v *Verifier) open(r *Record) (*Sealed, Address, error) {
-	plain, err := v.cfg.Keys().Open(r.ID, r.Sealed)
+	return openRecord(v.cfg.Keys(), r)
+}
+
+func openRecord(ring *Keyring, r *Record) (*Sealed, Address, error) {
+	plain, err := ring.Open(r.ID, r.Sealed)
 	if err != nil {
 		return nil, Address{}, fmt.Errorf("reading %s: %w", shortID(r.ID), err)
 	}

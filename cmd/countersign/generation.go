@@ -87,7 +87,8 @@ func (g *generation) makeEngine() error {
 		Store: i.store, Log: i.db, Keys: i.db.Ring, Dispatcher: g.routes, Guard: judge, Challenger: challenge.Challenger{},
 		Signer:   signing.Signer{Ring: i.ring, Now: i.store.Now},
 		Observer: observer{i.metrics, i.log, g.routes}, Issuer: g.cfg.PublicURL, App: g.apps.find,
-		OptedOut: i.optedOut, SendTimeout: g.cfg.SendTimeout,
+		OptedOut: i.optedOut, Streaks: func(ctx context.Context) ([]countersign.Streak, error) { return i.streaks(ctx, manyInARow) },
+		SendTimeout: g.cfg.SendTimeout,
 	})
 	return err
 }
@@ -97,11 +98,11 @@ func (i *instance) observeLeg(l provider.Leg) {
 }
 
 // optedOut asks the opt-out list; in the sandbox one number is always on it.
-func (i *instance) optedOut(ctx context.Context, sender string, to countersign.Address, phone countersign.Hash) (bool, error) {
+func (i *instance) optedOut(ctx context.Context, sender string, to countersign.Address, phone countersign.Hash, former ...countersign.Hash) (bool, error) {
 	if i.box != nil && sandbox.OptedOut(to) {
 		return true, nil
 	}
-	return i.db.OptedOut(ctx, sender, phone)
+	return i.db.OptedOut(ctx, sender, phone, former...)
 }
 
 func (g *generation) makeFaces() error {

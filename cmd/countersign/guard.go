@@ -165,22 +165,44 @@ type guardFace struct {
 	*countersign.Verifier
 }
 
-// hardStopper is a store that can list the phones that it has stopped.
-type hardStopper interface {
-	HardStops(ctx context.Context) (map[countersign.Hash]time.Time, error)
+// streaker is a store that can list the phones that have had many wrong guesses in a row.
+type streaker interface {
+	Streaks(ctx context.Context, least int) ([]countersign.Streak, error)
 }
+
+// streaks come from the store, or from where a store that may forget has them mirrored.
+func (i *instance) streaks(ctx context.Context, least int) ([]countersign.Streak, error) {
+	if s, ok := i.store.(streaker); ok {
+		return s.Streaks(ctx, least)
+	}
+	locks, err := i.db.Locks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []countersign.Streak
+	for _, l := range locks {
+		if l.Streak >= least && l.Until.After(i.store.Now()) {
+			list = append(list, countersign.Streak{Phone: l.Phone, Count: l.Streak, Last: l.Until.Add(-countersign.StreakLifetime)})
+		}
+	}
+	return list, nil
+}
+
+// manyInARow is from how many wrong guesses in a row on a phone is among those that a rotation of the phone key re-keys:
+// those that Redis mirrors.
+const manyInARow = countersign.MaxPhoneChecks/2 + 1
 
 // Blocks implements httpapi.Guard.
 func (g guardFace) Blocks(ctx context.Context, app string) ([]countersign.Block, error) {
 	list := g.i.seen.Blocks(app, g.i.store.Now())
-	stops, err := g.hardStops(ctx)
+	stops, err := g.i.streaks(ctx, countersign.MaxPhoneStreak)
 	if err != nil {
 		return nil, err
 	}
 	phones := make([]countersign.Block, 0, len(stops))
-	for hash, until := range stops {
+	for _, s := range stops {
 		phones = append(phones, countersign.Block{
-			ID: blockPrefix + hash.Hex(), Key: hash, Rule: "phone_hard_stop", Subject: "phone " + hash.Hex()[:8], Until: until,
+			ID: blockPrefix + s.Phone.Hex(), Key: s.Phone, Rule: "phone_hard_stop", Subject: "phone " + s.Phone.Hex()[:8], Until: s.Last.Add(countersign.StreakLifetime),
 			Reason: "A hundred wrong codes in a row since the last approval. It is lifted here, by `countersign unlock PHONE`, or after 30 days.",
 		})
 	}
@@ -189,24 +211,6 @@ func (g guardFace) Blocks(ctx context.Context, app string) ([]countersign.Block,
 }
 
 const blockPrefix = "blk_"
-
-// hardStops come from the store, or from where a store that may forget has them mirrored.
-func (g guardFace) hardStops(ctx context.Context) (map[countersign.Hash]time.Time, error) {
-	if s, ok := g.i.store.(hardStopper); ok {
-		return s.HardStops(ctx)
-	}
-	locks, err := g.i.db.Locks(ctx)
-	if err != nil {
-		return nil, err
-	}
-	stops := map[countersign.Hash]time.Time{}
-	for _, l := range locks {
-		if l.Streak >= countersign.MaxPhoneStreak && l.Until.After(g.i.store.Now()) {
-			stops[l.Phone] = l.Until
-		}
-	}
-	return stops, nil
-}
 
 // Lift implements httpapi.Guard.
 func (g guardFace) Lift(ctx context.Context, app, id string) (bool, error) {
@@ -224,9 +228,9 @@ func (g guardFace) Lift(ctx context.Context, app, id string) (bool, error) {
 	if n, err := hex.Decode(hash[:], []byte(strings.TrimPrefix(id, blockPrefix))); err != nil || n != len(hash) {
 		return false, nil
 	}
-	stops, err := g.hardStops(ctx)
-	if _, stopped := stops[hash]; err != nil || !stopped {
+	stops, err := g.i.streaks(ctx, countersign.MaxPhoneStreak)
+	if err != nil || !slices.ContainsFunc(stops, func(s countersign.Streak) bool { return s.Phone == hash }) {
 		return false, err
 	}
-	return g.i.store.Unlock(ctx, hash)
+	return g.UnlockHash(ctx, hash)
 }

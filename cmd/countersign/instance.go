@@ -80,6 +80,7 @@ func (i *instance) openStores(ctx context.Context) error {
 	i.ring = &signing.Ring{}
 	turn := &sync.Mutex{} // the log and the store may write to one file
 	db, err := openDatabase(ctx, i.cfg, sqlstore.Options{
+		Now:    i.now,
 		Turn:   turn,
 		Report: func(err error) { i.log.Error("database", "error", err) },
 		SigningChanged: func(stored []sqlstore.SigningKey) {
@@ -108,6 +109,14 @@ func (i *instance) openStores(ctx context.Context) error {
 	}
 	i.store, i.runStore, err = openStore(ctx, i.cfg, db, turn, i.metrics, func(err error) { i.log.Error("store", "error", err) })
 	return err
+}
+
+// now is the store's clock, and until it is open the machine's: keys come into use by the clock that counts.
+func (i *instance) now() time.Time {
+	if i.store == nil {
+		return time.Now()
+	}
+	return i.store.Now()
 }
 
 // operationsHandler serves what an operator asks, on a listener of its own.

@@ -49,8 +49,8 @@ func (p *process) keysCommand() *cobra.Command {
 		}),
 	}
 	rotate := &cobra.Command{
-		Use: "rotate signing|code|tag|seal", Short: "Make a new key of the instance's own; the old ones stay as long as anything made with them",
-		Args: cobra.ExactArgs(1), ValidArgs: []string{"signing", "code", "tag", "seal"},
+		Use: "rotate signing|code|tag|seal|phone", Short: "Make a new key of the instance's own; the old ones stay as long as anything made with them",
+		Args: cobra.ExactArgs(1), ValidArgs: []string{"signing", "code", "tag", "seal", "phone"},
 		RunE: p.withDatabase(p.rotate),
 	}
 	for _, sub := range []*cobra.Command{newKey, list, revoke, rotate} {
@@ -137,12 +137,16 @@ func (p *process) listKeys(ctx context.Context, cmd *cobra.Command, _ *config.Co
 	return w.Flush()
 }
 
-func (p *process) rotate(ctx context.Context, cmd *cobra.Command, _ *config.Config, db *sqlstore.DB) error {
+func (p *process) rotate(ctx context.Context, cmd *cobra.Command, cfg *config.Config, db *sqlstore.DB) error {
 	what := cmd.Flags().Arg(0)
 	var at time.Time
 	switch use := countersign.KeyUse(what); use {
-	case countersign.KeyCode, countersign.KeyTag, countersign.KeySeal:
-		k, err := db.RotateRing(ctx, use)
+	case countersign.KeyCode, countersign.KeyTag, countersign.KeySeal, countersign.KeyPhone:
+		now, err := clockNow(ctx, cfg, db)
+		if err != nil && use == countersign.KeyPhone {
+			return err // days of counts hang on it; the others come into use within seconds, by any clock
+		}
+		k, err := db.RotateRing(ctx, use, now)
 		if err != nil {
 			return err
 		}
@@ -160,13 +164,30 @@ func (p *process) rotate(ctx context.Context, cmd *cobra.Command, _ *config.Conf
 			return err
 		}
 	default:
-		return usageError{fmt.Errorf("there is no key called %q: signing, code, tag or seal can be rotated", what)}
+		return usageError{fmt.Errorf("there is no key called %q: signing, code, tag, seal or phone can be rotated", what)}
 	}
 	if wantsJSON(cmd) {
 		return printJSON(p.out, map[string]any{"key": what, "activates_at": at.UTC()})
 	}
+	if what == string(countersign.KeyPhone) {
+		fmt.Fprintf(p.out, "A new phone key is in use from %s on. From now until %s everything about a phone is counted under both keys.\n",
+			at.UTC().Format(time.RFC3339), countersign.PhoneRotated(at).UTC().Format(time.RFC3339))
+		return nil
+	}
 	fmt.Fprintf(p.out, "A new %s key is in use from %s on. The old one stays as long as it is needed.\n", what, at.UTC().Format(time.RFC3339))
 	return nil
+}
+
+// clockNow is the time by the clock that every node goes by: the store's.
+func clockNow(ctx context.Context, cfg *config.Config, db *sqlstore.DB) (time.Time, error) {
+	store, _, err := openStore(ctx, cfg, db, nil, nil, nil)
+	if err != nil {
+		return time.Now(), err
+	}
+	if err := store.Ping(ctx); err != nil {
+		return time.Now(), errors.Join(err, store.Close())
+	}
+	return store.Now(), store.Close()
 }
 
 func (p *process) unlockCommand() *cobra.Command {
@@ -181,7 +202,7 @@ func (p *process) unlockCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			lifted, err := store.Unlock(ctx, db.Ring().PhoneHash(countersign.PhoneAddress(number)))
+			lifted, err := countersign.Unlock(ctx, store, db.Ring(), countersign.PhoneAddress(number))
 			if err = errors.Join(err, store.Close()); err != nil {
 				return err
 			}

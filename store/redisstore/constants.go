@@ -97,6 +97,9 @@ func constants() map[string]int64 {
 		"SEEN_NEVER": int64(countersign.SeenNever), "SEEN_RUNNING": int64(countersign.SeenRunning), "SEEN_DONE": int64(countersign.SeenDone),
 		"SEEN_MISMATCH": int64(countersign.SeenMismatch), "SEEN_ABANDONED": int64(countersign.SeenAbandoned),
 	}
+	for what, word := range []string{"COUNT_GUESS", "COUNT_SEND", "COUNT_GUESS_BACK", "COUNT_SEND_BACK", "COUNT_APPROVED"} {
+		c[word] = int64(what) // in the order of countersign.Counted
+	}
 	for status, word := range map[countersign.Status]string{
 		countersign.StatusPending: "PENDING", countersign.StatusApproved: "APPROVED", countersign.StatusExpired: "EXPIRED",
 		countersign.StatusFailed: "FAILED", countersign.StatusCanceled: "CANCELED",

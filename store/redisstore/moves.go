@@ -306,6 +306,22 @@ func (s *Store) CheckPhone(ctx context.Context, c *countersign.CheckPhone) (*cou
 	return s.outcome(shard, list)
 }
 
+// Count implements countersign.Moves.
+func (s *Store) Count(ctx context.Context, c *countersign.Count) (*countersign.Outcome, error) {
+	d, at := asking(c.Device), "0"
+	if !c.At.IsZero() {
+		at = strconv.FormatInt(c.At.UnixMilli(), 10)
+	}
+	shard := phoneShard(c.Phone)
+	list, err := s.call(ctx, s.scripts.count, shard, phoneKey(c.Phone), []string{
+		"", "", strconv.Itoa(int(c.What)), c.App, flag(c.Exempt), strconv.Itoa(c.Streak), at, d[0], d[1], d[2],
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.outcome(shard, list)
+}
+
 // ForgetDevices implements countersign.Moves.
 func (s *Store) ForgetDevices(ctx context.Context, app string, phone countersign.Hash) error {
 	_, err := s.call(ctx, s.scripts.forget, phoneShard(phone), phoneKey(phone), []string{"", "", app})

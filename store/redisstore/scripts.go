@@ -24,7 +24,7 @@ type scripts struct {
 	begin, resend, sent, receipt, check, settle, cancel, lookup *script
 	pending, checkPhone, sweep, acknowledge, unlock, forget     *script
 	lock, mirrored, restore, take, release, refund              *script
-	finish, clock, phone                                        *script
+	finish, clock, phone, count                                 *script
 }
 
 // loadScripts puts every script together from its parts.
@@ -46,6 +46,7 @@ func loadScripts() (*scripts, error) {
 		{&s.lookup, "lookup", one},
 		{&s.pending, "pending", []string{"lib"}},
 		{&s.phone, "phone", []string{"lib"}},
+		{&s.count, "count", []string{"lib", "shape"}},
 		{&s.checkPhone, "checkphone", []string{"lib", "shape"}},
 		{&s.sweep, "sweep", []string{"lib"}},
 		{&s.acknowledge, "acknowledge", []string{"lib"}},
@@ -73,7 +74,7 @@ func loadScripts() (*scripts, error) {
 func (s *scripts) all() []*script {
 	return []*script{
 		s.begin, s.resend, s.sent, s.receipt, s.check, s.settle, s.cancel, s.lookup, s.pending, s.checkPhone, s.sweep,
-		s.acknowledge, s.unlock, s.forget, s.lock, s.mirrored, s.restore, s.take, s.release, s.phone, s.refund, s.finish, s.clock,
+		s.acknowledge, s.unlock, s.forget, s.lock, s.mirrored, s.restore, s.take, s.release, s.phone, s.refund, s.finish, s.clock, s.count,
 	}
 }
 

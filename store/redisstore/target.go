@@ -1,14 +1,12 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,9 +53,6 @@ func parseTarget(text string) (*target, error) {
 	if err != nil {
 		return nil, errors.New("the Redis URL's query cannot be read")
 	}
-	if err := knownParameters(query, scheme); err != nil {
-		return nil, err
-	}
 	t := &target{network: "tcp", sentinelUser: query.Get("sentinel_user"), sentinelPassword: query.Get("sentinel_password")}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		if err := t.parseUser(rest[:at]); err != nil {
@@ -84,23 +79,6 @@ func parseTarget(text string) (*target, error) {
 		return nil, err
 	}
 	return t, t.parsePath(kind, path)
-}
-
-// knownParameters refuses a parameter that would be passed over: what stands in the wrong place is not in force.
-func knownParameters(query url.Values, scheme string) error {
-	known := []string{}
-	switch base, kind, _ := strings.Cut(scheme, "+"); {
-	case base == "unix":
-		known = []string{"db"}
-	case kind == "sentinel":
-		known = []string{"sentinel_user", "sentinel_password"}
-	}
-	for name := range query {
-		if !slices.Contains(known, name) {
-			return fmt.Errorf("the Redis URL has a parameter that is not known there; it takes %s", cmp.Or(strings.Join(known, " and "), "none"))
-		}
-	}
-	return nil
 }
 
 func (t *target) parseUser(text string) error {

@@ -34,8 +34,6 @@ func urls() map[string]string {
 		"redis+cluster://a/0":                                 "2 tcp [a:6379] /0 : tls=false",
 		"redis+cluster://a/1":                                 "",
 		"redis+sentinel://a:1":                                "",
-		"redis+sentinel://a:1/0?master=mine":                  "",
-		"redis://a:1?db=3":                                    "",
 		"redis://":                                            "",
 		"redis://a:0":                                         "",
 		"redis://a:66000":                                     "",

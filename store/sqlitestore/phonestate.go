@@ -21,18 +21,18 @@ func (s *Store) PhoneState(ctx context.Context, hash countersign.Hash) (state co
 	return state, now, err
 }
 
-// HardStops lists the phones that a hundred wrong guesses in a row have stopped, and until when. It visits every phone.
-func (s *Store) HardStops(ctx context.Context) (map[countersign.Hash]time.Time, error) {
-	stops := map[countersign.Hash]time.Time{}
+// Streaks lists the phones that have had at least so many wrong guesses in a row. It visits every phone.
+func (s *Store) Streaks(ctx context.Context, least int) ([]countersign.Streak, error) {
+	var list []countersign.Streak
 	err := s.do(ctx, func(m *move) error {
 		return m.eachPhone(func(p *phone) error {
-			if p.age(m.now); p.hard() {
-				stops[p.hash] = p.streakAt.add(countersign.StreakLifetime).time()
+			if p.age(m.now); p.streak >= least {
+				list = append(list, countersign.Streak{Phone: p.hash, Count: p.streak, Last: p.streakAt.time()})
 			}
 			return nil
 		})
 	})
-	return stops, err
+	return list, err
 }
 
 // eachPhone visits every phone that the file knows, a slice at a time.

@@ -317,6 +317,9 @@ func useProof(ctx context.Context, tx *sql.Tx, s *countersign.ShowFactor) (count
 	if !fresh {
 		return countersign.FactorRedeemed, nil
 	}
+	if err := rekey(ctx, tx, s.Session.App, s.Rekeys, s.At); err != nil {
+		return 0, err
+	}
 	done, err := tx.ExecContext(ctx, `UPDATE users SET proved = $4 WHERE id = $1 AND app = $2 AND phone = $3`,
 		s.Session.User, s.Session.App, s.Phone[:], instant(s.At))
 	if err != nil {

@@ -333,7 +333,7 @@ func TestFactorsAreCounted(t *testing.T) {
 		if list, err := d.Factors(t.Context(), "demo", user); err != nil || len(list) != countersign.MaxFactors {
 			t.Errorf("%d factors, %v", len(list), err)
 		}
-		if found, err := d.Erase(t.Context(), "demo", user, epoch); err != nil || !found {
+		if found, err := d.Erase(t.Context(), "demo", user, nil, epoch); err != nil || !found {
 			t.Fatalf("Erase: %t, %v", found, err)
 		}
 		if list, err := d.Factors(t.Context(), "demo", user); err != nil || len(list) != 0 {

@@ -145,9 +145,12 @@ func everyUnavailable(t *testing.T, d *sqlstore.DB, within time.Duration) {
 	calls := map[string]func() error{
 		"Write":   func() error { return d.Write(ctx, []*countersign.Record{bare("ver_z", epoch)}) },
 		"Approve": func() error { _, err := d.Approve(ctx, "ver_z", "prf_z", epoch); return err },
-		"OptOut":  func() error { _, err := d.OptOut(ctx, "s", hash(9), true, epoch); return err },
-		"NewKey":  func() error { _, _, err := d.NewKey(ctx, "demo", sqlstore.KeySecret, ""); return err },
-		"Prune":   func() error { _, err := d.Prune(ctx, epoch); return err },
+		"OptOut": func() error {
+			_, err := d.OptOut(ctx, &countersign.OptOut{Sender: "s", Phone: hash(9), Out: true, At: epoch})
+			return err
+		},
+		"NewKey": func() error { _, _, err := d.NewKey(ctx, "demo", sqlstore.KeySecret, ""); return err },
+		"Prune":  func() error { _, err := d.Prune(ctx, epoch); return err },
 		"SaveLocks": func() error {
 			return d.SaveLocks(ctx, []sqlstore.PhoneLock{{Phone: hash(1), Streak: 1}})
 		},

@@ -189,14 +189,23 @@ func (d *DB) List(ctx context.Context, q countersign.ListQuery) ([]*countersign.
 
 func (d *DB) selectionOf(q countersign.ListQuery) *selection {
 	s := &selection{}
-	if q.Phone.IsZero() && q.RefHash.IsZero() {
+	switch {
+	case q.App == "" && !q.Phone.IsZero(): // of any app
+	case q.Phone.IsZero() && q.RefHash.IsZero():
 		s.where(`app = %s`, q.App)
-	} else {
+	default:
 		// An expression has no index: SQLite would rather read all rows of the app than sort the few of a phone.
 		s.where(`app || '' = %s`, q.App)
 	}
-	if !q.Phone.IsZero() {
+	if !q.Phone.IsZero() && len(q.Former) == 0 {
 		s.where(`phone = %s`, q.Phone[:])
+	}
+	if len(q.Former) > 0 {
+		phones := []any{q.Phone[:]}
+		for _, f := range q.Former {
+			phones = append(phones, f[:])
+		}
+		s.where(`phone IN (%s`+strings.Repeat(`, %s`, len(q.Former))+`)`, phones...)
 	}
 	if !q.RefHash.IsZero() {
 		s.where(`ref_hash = %s`, q.RefHash[:])

@@ -130,14 +130,14 @@ func TestChangesReachOtherNodes(t *testing.T) {
 			}
 			return stopped
 		}
-		if _, err := here.OptOut(t.Context(), "46700", hash(1), true, epoch); err != nil {
+		if _, err := here.OptOut(t.Context(), &countersign.OptOut{Sender: "46700", Phone: hash(1), Out: true, At: epoch}); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, time.Second, "a STOP holds on the other node", func() bool { return out("46700") })
 		if out("other") {
 			t.Error("a STOP to one sender stopped another")
 		}
-		if _, err := here.OptOut(t.Context(), "46700", hash(1), false, epoch); err != nil {
+		if _, err := here.OptOut(t.Context(), &countersign.OptOut{Sender: "46700", Phone: hash(1), Out: false, At: epoch}); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, time.Second, "a START lifts it on the other node", func() bool { return !out("46700") })
@@ -153,7 +153,7 @@ func TestOptOut(t *testing.T) {
 		}{
 			{1, false, false}, {1, true, true}, {1, true, false}, {2, true, true}, {1, false, true}, {1, false, false}, {1, true, true},
 		} {
-			changed, err := d.OptOut(t.Context(), "sender", hash(step.phone), step.out, epoch)
+			changed, err := d.OptOut(t.Context(), &countersign.OptOut{Sender: "sender", Phone: hash(step.phone), Out: step.out, At: epoch})
 			if err != nil || changed != step.changed {
 				t.Errorf("step %d: OptOut = %t, %v, want %t", i, changed, err, step.changed)
 			}
@@ -175,7 +175,7 @@ func TestOptedOutWithoutRun(t *testing.T) {
 	onBoth(t, func(t *testing.T, source string) {
 		here, there := open(t, source, sqlstore.Options{}), open(t, source, sqlstore.Options{})
 		eventually(t, 5*time.Second, "memory grows old", func() bool { return there.Age() > time.Second })
-		if _, err := here.OptOut(t.Context(), "s", hash(1), true, epoch); err != nil {
+		if _, err := here.OptOut(t.Context(), &countersign.OptOut{Sender: "s", Phone: hash(1), Out: true, At: epoch}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := there.OptedOut(t.Context(), "s", hash(1)); err != nil || !got {

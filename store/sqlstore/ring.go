@@ -11,7 +11,8 @@ import (
 )
 
 // This file keeps the engine's key ring. The first node that starts makes it; the row lock of the ring's counter
-// makes the others wait and find it. A rotated key activates a little later, when every node has read it.
+// makes the others wait and find it. A rotated key activates a little later, when every node has read it; a phone key a
+// day later, when every node has counted under it for that long.
 
 const (
 	// RotationDelay is how long a new key of the ring is known before it is used.
@@ -24,13 +25,14 @@ const (
 // ErrTooSoon is what a rotation fails with while codes of the key before the last may still be on phones.
 var ErrTooSoon = errors.New("this key was rotated less than eleven minutes ago: codes of the one before are still valid; try again later")
 
-// ErrNoRotation is what a rotation of the phone key fails with: every count is kept under it.
-var ErrNoRotation = errors.New("the phone key is not rotated like the others: opt-outs and locks are kept under it")
+// ErrStillRotating is what a rotation of the phone key fails with while the one before it goes on: counts are kept under
+// two keys, not under three.
+var ErrStillRotating = errors.New("the phone key is being rotated: counts are kept under two keys for 48 hours; try again after that")
 
 type ringState struct {
 	keys []countersign.Key
 	ring *countersign.Keyring
-	next time.Time // when the first key that waits becomes active; zero when none does
+	next time.Time // when the ring must be built anew, because a key comes into use or goes out of it; zero for never
 }
 
 func keyName(use countersign.KeyUse, id uint16) string { return fmt.Sprintf("ring key %s/%d", use, id) }
@@ -101,15 +103,13 @@ func (d *DB) Ring() *countersign.Keyring {
 	return s.ring
 }
 
-// RotateRing adds a key of a use, which every node uses from RotationDelay on, and says which. Older keys stay: what
+// RotateRing adds a key of a use, which every node uses from RotationDelay on (a phone key from countersign.PhoneSwitch on),
+// and says which. now is by the clock that the nodes go by. Older keys stay: what
 // they made must be read. The key in the answer has no secret.
-func (d *DB) RotateRing(ctx context.Context, use countersign.KeyUse) (countersign.Key, error) {
+func (d *DB) RotateRing(ctx context.Context, use countersign.KeyUse, now time.Time) (countersign.Key, error) {
 	w := d.wrap.Load()
-	switch {
-	case w == nil:
+	if w == nil {
 		return countersign.Key{}, errNoMaster
-	case use == countersign.KeyPhone:
-		return countersign.Key{}, ErrNoRotation
 	}
 	var made countersign.Key
 	err := d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
@@ -124,14 +124,17 @@ func (d *DB) RotateRing(ctx context.Context, use countersign.KeyUse) (countersig
 		if err != nil {
 			return err
 		}
-		now := d.opts.Now()
-		if activated > 0 && now.Sub(from(activated)) < rotationRest {
-			return refusal{ErrTooSoon}
+		if err := rested(use, activated, now); err != nil {
+			return refusal{err}
 		}
 		if last >= 1<<16-1 {
 			return refusal{fmt.Errorf("the %s key has been rotated as often as its number allows", use)}
 		}
-		k, err := countersign.NewKey(use, uint16(last)+1, now.Add(RotationDelay))
+		delay := RotationDelay
+		if use == countersign.KeyPhone {
+			delay = countersign.PhoneSwitch
+		}
+		k, err := countersign.NewKey(use, uint16(last)+1, now.Add(delay))
 		if err != nil {
 			return refusal{err}
 		}
@@ -143,6 +146,18 @@ func (d *DB) RotateRing(ctx context.Context, use countersign.KeyUse) (countersig
 	}
 	d.changed(ctx)
 	return made, nil
+}
+
+// rested says whether a use may be rotated again, by when its newest key activates; 0 is since ever.
+func rested(use countersign.KeyUse, activated int64, now time.Time) error {
+	switch {
+	case activated == 0:
+	case use == countersign.KeyPhone && now.Before(countersign.PhoneRotated(from(activated))):
+		return ErrStillRotating
+	case use != countersign.KeyPhone && now.Sub(from(activated)) < rotationRest:
+		return ErrTooSoon
+	}
+	return nil
 }
 
 func (d *DB) loadRing(ctx context.Context, _ int64) error {
@@ -189,12 +204,23 @@ func (d *DB) setRing(keys []countersign.Key) error {
 	}
 	s := &ringState{keys: keys, ring: ring}
 	for _, k := range keys {
-		if k.Activates.After(now) && (s.next.IsZero() || k.Activates.Before(s.next)) {
-			s.next = k.Activates
+		if k.Activates.IsZero() {
+			continue // since ever
+		}
+		s.turn(now, k.Activates)
+		if k.Use == countersign.KeyPhone {
+			s.turn(now, countersign.PhoneRotated(k.Activates))
 		}
 	}
 	d.ring.Store(s)
 	return nil
+}
+
+// turn notes an instant at which the ring must be built anew.
+func (s *ringState) turn(now, at time.Time) {
+	if at.After(now) && (s.next.IsZero() || at.Before(s.next)) {
+		s.next = at
+	}
 }
 
 // passTime puts keys into and out of use whose time has come.

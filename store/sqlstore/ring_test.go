@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"countersign"
+	"countersign/phone"
 	"countersign/store/sqlstore"
 )
 
@@ -147,20 +148,17 @@ func TestRotateRing(t *testing.T) {
 			return fmt.Sprint(b[0], b[1])
 		}
 		old := here.Ring()
-		k, err := here.RotateRing(t.Context(), countersign.KeySeal)
+		k, err := here.RotateRing(t.Context(), countersign.KeySeal, opts.Now())
 		if err != nil || k.ID != 2 || k.Secret != nil || !k.Activates.Equal(epoch.Add(sqlstore.RotationDelay)) {
 			t.Fatalf("RotateRing = %s (secret %t) at %s, %v", k, k.Secret != nil, k.Activates, err)
 		}
 		if got := sealKey(here); got != "0 1" {
 			t.Errorf("a fresh key seals at once: %s", got)
 		}
-		if _, err := here.RotateRing(t.Context(), countersign.KeySeal); !errors.Is(err, sqlstore.ErrTooSoon) {
+		if _, err := here.RotateRing(t.Context(), countersign.KeySeal, opts.Now()); !errors.Is(err, sqlstore.ErrTooSoon) {
 			t.Errorf("a second rotation = %v, want %v", err, sqlstore.ErrTooSoon)
 		}
-		if _, err := here.RotateRing(t.Context(), countersign.KeyPhone); !errors.Is(err, sqlstore.ErrNoRotation) {
-			t.Errorf("rotating the phone key = %v, want %v", err, sqlstore.ErrNoRotation)
-		}
-		if _, err := here.RotateRing(t.Context(), "nonsense"); err == nil {
+		if _, err := here.RotateRing(t.Context(), "nonsense", opts.Now()); err == nil {
 			t.Error("rotating nonsense succeeded")
 		}
 		now.Add(int64(sqlstore.RotationDelay))
@@ -171,8 +169,66 @@ func TestRotateRing(t *testing.T) {
 			}
 		}
 		now.Add(int64(countersign.MaxLifetime + 2*time.Minute))
-		if k, err := there.RotateRing(t.Context(), countersign.KeySeal); err != nil || k.ID != 3 {
+		if k, err := there.RotateRing(t.Context(), countersign.KeySeal, opts.Now()); err != nil || k.ID != 3 {
 			t.Errorf("a rotation in time = %s, %v, want seal/3", k, err)
+		}
+	})
+}
+
+// A phone key counts beside the one in use from the moment at which it is known, takes its place a day later, and the old
+// one counts beside it until two days are over. On each node it is a matter of the clock.
+func TestRotatePhoneKey(t *testing.T) {
+	onBoth(t, func(t *testing.T, source string) {
+		var now atomic.Int64
+		now.Store(epoch.UnixNano())
+		opts := sqlstore.Options{Now: func() time.Time { return time.Unix(0, now.Load()) }, Refresh: 10 * time.Millisecond}
+		here, there := open(t, source, opts), open(t, source, opts)
+		for _, d := range []*sqlstore.DB{here, there} {
+			if err := d.EnsureRing(t.Context(), master(1)); err != nil {
+				t.Fatal(err)
+			}
+			keepFresh(t, d)
+		}
+		number, err := phone.Parse("+14155550123", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := countersign.PhoneAddress(number)
+		old, lookup := here.Ring().PhoneHash(to), here.Ring().LookupHash("x", "y")
+		k, err := here.RotateRing(t.Context(), countersign.KeyPhone, opts.Now())
+		if err != nil || k.ID != 2 || !k.Activates.Equal(epoch.Add(countersign.PhoneSwitch)) {
+			t.Fatalf("RotateRing = %s at %s, %v", k, k.Activates, err)
+		}
+		var fresh countersign.Hash
+		for _, d := range []*sqlstore.DB{here, there} {
+			eventually(t, 30*time.Second, "both keys count on both nodes", func() bool { return d.Ring().Rotating() })
+			fresh, _ = d.Ring().Twin(to, old)
+			if d.Ring().PhoneHash(to) != old || fresh.IsZero() || fresh == old {
+				t.Errorf("at once the hashes are %s and %s", d.Ring().PhoneHash(to).Hex(), fresh.Hex())
+			}
+		}
+		if _, err := there.RotateRing(t.Context(), countersign.KeyPhone, opts.Now()); !errors.Is(err, sqlstore.ErrStillRotating) {
+			t.Errorf("a second rotation = %v, want %v", err, sqlstore.ErrStillRotating)
+		}
+		now.Add(int64(countersign.PhoneSwitch))
+		for _, d := range []*sqlstore.DB{here, there} {
+			eventually(t, 30*time.Second, "the new key is in use", func() bool { return d.Ring().PhoneHash(to) == fresh })
+			if twin, ok := d.Ring().Twin(to, fresh); !ok || twin != old {
+				t.Error("the old key does not count beside the new one")
+			}
+		}
+		now.Add(int64(countersign.PhoneRotation - countersign.PhoneSwitch))
+		for _, d := range []*sqlstore.DB{here, there} {
+			eventually(t, 30*time.Second, "the rotation is over", func() bool { return !d.Ring().Rotating() })
+			if former := d.Ring().FormerHashes(to); len(former) != 1 || former[0] != old || d.Ring().PhoneHash(to) != fresh {
+				t.Errorf("after it the former hashes are %v", former)
+			}
+			if d.Ring().LookupHash("x", "y") != lookup {
+				t.Error("a rotation changed the hashes of what is not a phone")
+			}
+		}
+		if k, err := there.RotateRing(t.Context(), countersign.KeyPhone, opts.Now()); err != nil || k.ID != 3 {
+			t.Errorf("a rotation in time = %s, %v, want phone/3", k, err)
 		}
 	})
 }

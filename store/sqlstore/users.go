@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"countersign"
@@ -68,6 +69,15 @@ func (d *DB) Redeem(ctx context.Context, r *countersign.Redeem) (*countersign.Re
 			out.Result = countersign.RedeemRedeemed
 			return errBack
 		}
+		if r.Rotating {
+			// Whoever makes a user of the same number under the other key waits here, and finds this one.
+			if _, err := tx.ExecContext(ctx, `UPDATE revisions SET n = n WHERE topic = $1`, string(topicRing)); err != nil {
+				return err
+			}
+		}
+		if err := rekey(ctx, tx, r.User.App, r.Rekeys, r.User.Proved); err != nil {
+			return err
+		}
 		if err := d.holder(ctx, tx, r, out); err != nil {
 			return err
 		}
@@ -95,6 +105,26 @@ func (d *DB) Redeem(ctx context.Context, r *countersign.Redeem) (*countersign.Re
 		return insertSession(ctx, tx, &s)
 	})
 	return out, err
+}
+
+// rekey finds the users of numbers under former phone keys and takes them to the key in use. What the log has of them under
+// the former one is theirs still.
+func rekey(ctx context.Context, tx *sql.Tx, app string, rekeys []countersign.Rekey, at time.Time) error {
+	for _, r := range rekeys {
+		var id string
+		err := tx.QueryRowContext(ctx, `UPDATE users SET phone = $3 WHERE app = $1 AND phone = $2
+ AND NOT EXISTS (SELECT 1 FROM users other WHERE other.app = $1 AND other.phone = $3) RETURNING id`, app, r.From[:], r.To[:]).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err == nil {
+			err = remember(ctx, tx, id, r.From, at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // moveGrants keeps a person's clients logged in: what they were given goes on with the session that takes the place.
@@ -188,8 +218,15 @@ func (d *DB) User(ctx context.Context, app, id string) (*countersign.UserRecord,
 }
 
 // UserByPhone implements countersign.UserStore.
-func (d *DB) UserByPhone(ctx context.Context, app string, phone countersign.Hash) (*countersign.UserRecord, bool, error) {
-	return d.findUser(ctx, `app = $1 AND phone = $2`, app, phone[:])
+func (d *DB) UserByPhone(ctx context.Context, app string, phone countersign.Hash, former ...countersign.Hash) (*countersign.UserRecord, bool, error) {
+	u, found, err := d.findUser(ctx, `app = $1 AND phone = $2`, app, phone[:])
+	for _, f := range former {
+		if found || err != nil {
+			break
+		}
+		u, found, err = d.findUser(ctx, `app = $1 AND phone = $2`, app, f[:])
+	}
+	return u, found, err
 }
 
 func (d *DB) findUser(ctx context.Context, where string, args ...any) (u *countersign.UserRecord, found bool, err error) {
@@ -224,6 +261,9 @@ func (d *DB) MoveNumber(ctx context.Context, m *countersign.MoveNumber) (counter
 			if !fresh {
 				return back(countersign.MoveRedeemed)
 			}
+		}
+		if err := rekey(ctx, tx, m.App, m.Rekeys, m.At); err != nil {
+			return err
 		}
 		now, err := lockUser(ctx, tx, m.App, m.User)
 		switch {
@@ -277,7 +317,7 @@ func takeNumber(ctx context.Context, tx *sql.Tx, m *countersign.MoveNumber) (tak
 }
 
 // Erase implements countersign.UserStore.
-func (d *DB) Erase(ctx context.Context, app, id string, at time.Time) (found bool, err error) {
+func (d *DB) Erase(ctx context.Context, app, id string, phones []countersign.Hash, at time.Time) (found bool, err error) {
 	err = d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
 		found = false
 		u, err := scanUser(tx.QueryRowContext(ctx, `DELETE FROM users WHERE id = $1 AND app = $2 RETURNING `+userColumns, id, app))
@@ -288,8 +328,13 @@ func (d *DB) Erase(ctx context.Context, app, id string, at time.Time) (found boo
 			return err
 		}
 		found = true
-		if err := remember(ctx, tx, id, u.Phone, at); err != nil {
-			return err
+		if !u.Phone.IsZero() && !slices.Contains(phones, u.Phone) {
+			phones = append(phones, u.Phone)
+		}
+		for _, phone := range phones {
+			if err := remember(ctx, tx, id, phone, at); err != nil {
+				return err
+			}
 		}
 		for _, statement := range []string{
 			// Before the sessions, in the order in which a factor that is shown takes both.

@@ -231,7 +231,7 @@ func TestEraseAndSweep(t *testing.T) {
 		}
 		write("ver_1", out.User.Phone)
 		write("ver_2", redemption(2, 0).User.Phone)
-		if found, err := d.Erase(t.Context(), "demo", out.User.ID, epoch); err != nil || !found {
+		if found, err := d.Erase(t.Context(), "demo", out.User.ID, nil, epoch); err != nil || !found {
 			t.Fatalf("Erase: %t, %v", found, err)
 		}
 		for table, want := range map[string]int{"users": 1, "sessions": 1, "verifications": 1, "former_numbers": 0} {

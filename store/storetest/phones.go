@@ -12,6 +12,10 @@ func phoneScenarios() []scenario {
 		{"Unlock/hard stop", unlockHard},
 		{"Phone/windows slide", phoneWindows},
 		{"Phone/over all apps", phoneOverApps},
+		{"Count/guesses", countGuesses},
+		{"Count/sends", countSends},
+		{"Count/streak", countStreak},
+		{"Count/device", countDevice},
 	}
 }
 
