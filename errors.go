@@ -72,7 +72,7 @@ type Error struct {
 // Error implements error. The text is for logs; faces build their own from the fields.
 func (e *Error) Error() string {
 	s := string(e.Kind)
-	if e.Detail != "" {
+	if e.Detail != "" && (e.Err == nil || e.Kind != ErrUnavailable) { // that one tells a caller what to do, and the operator nothing
 		s += ": " + e.Detail
 	}
 	if e.Err != nil {

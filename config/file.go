@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,13 +11,23 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
+// notYAML says where a text stops to be YAML. The library's own words would quote the lines around the mistake, and a secret
+// may stand in them.
+func notYAML(name string, err error) error {
+	var mistake yaml.Error
+	if errors.As(err, &mistake) && mistake.GetToken() != nil {
+		at := mistake.GetToken().Position
+		return fmt.Errorf("%s:%d:%d: this is not YAML: %s", name, at.Line, at.Column, mistake.GetMessage())
+	}
+	return fmt.Errorf("%s: this is not YAML", name)
+}
+
 // file flattens a YAML document into paths. Anchors, aliases, tags and merge keys are refused: what stands in the file
 // is what is meant.
 func (l *loader) file(name string, text []byte) []error {
 	doc, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		// The library's own words would quote the lines around the mistake, and a secret may stand in them.
-		return []error{fmt.Errorf("%s: this is not YAML: %s", name, yaml.FormatError(err, false, false))}
+		return []error{notYAML(name, err)}
 	}
 	if len(doc.Docs) == 0 || doc.Docs[0].Body == nil {
 		return nil

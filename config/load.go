@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"countersign/phone"
@@ -37,8 +38,8 @@ func Load(src Source) (*Config, error) {
 	if src.File != nil {
 		mistakes = append(mistakes, l.file(src.Name, src.File)...)
 	}
-	l.aliases(src.DotEnv, ".env")
-	l.aliases(l.env, "environment")
+	mistakes = append(mistakes, l.aliases(src.DotEnv, ".env")...)
+	mistakes = append(mistakes, l.aliases(l.env, "environment")...)
 	mistakes = append(mistakes, l.variables(src.DotEnv, ".env")...)
 	mistakes = append(mistakes, l.variables(l.env, "environment")...)
 	for path, text := range src.Flags {
@@ -117,7 +118,8 @@ func match(pattern, path string) ([]string, bool) {
 var ownVariables = []string{"COUNTERSIGN_ENV", "COUNTERSIGN_SERVER", "COUNTERSIGN_KEY", "COUNTERSIGN_SOAK"}
 
 // aliases takes the names that people have already. A setting's own name beats them.
-func (l *loader) aliases(env map[string]string, source string) {
+func (l *loader) aliases(env map[string]string, source string) []error {
+	var mistakes []error
 	for _, name := range sortedKeys(env) {
 		text := env[name]
 		if text == "" {
@@ -132,6 +134,10 @@ func (l *loader) aliases(env map[string]string, source string) {
 				l.values["providers.sinch.type"] = value{[]string{"sinch"}, source}
 			}
 		case "PORT":
+			if _, err := strconv.ParseUint(text, 10, 16); err != nil {
+				mistakes = append(mistakes, fmt.Errorf("%s: expected the number of a port, such as 8080 (it goes into listen)", source))
+				continue
+			}
 			host := "127.0.0.1"
 			if v, ok := l.values["listen"]; ok {
 				if h, _, err := net.SplitHostPort(v.text()); err == nil {
@@ -145,6 +151,7 @@ func (l *loader) aliases(env map[string]string, source string) {
 			}
 		}
 	}
+	return mistakes
 }
 
 // variables takes what an environment sets. A COUNTERSIGN_ name that no row has is a mistake: a typo must not be

@@ -161,11 +161,20 @@ type reader struct {
 	errs  []error
 }
 
+func notYAML(name string, err error) error {
+	var mistake yaml.Error
+	if errors.As(err, &mistake) && mistake.GetToken() != nil {
+		at := mistake.GetToken().Position
+		return fmt.Errorf("%s:%d:%d: this is not YAML: %s", name, at.Line, at.Column, mistake.GetMessage())
+	}
+	return fmt.Errorf("%s: this is not YAML", name)
+}
+
 func (r *reader) document(text []byte, visit func(key, path string, v ast.Node)) {
 	doc, err := parser.ParseBytes(text, 0)
 	switch {
 	case err != nil:
-		r.errs = append(r.errs, fmt.Errorf("%s: this is not YAML: %s", r.name, yaml.FormatError(err, false, false)))
+		r.errs = append(r.errs, notYAML(r.name, err))
 	case len(doc.Docs) > 1:
 		r.errs = append(r.errs, fmt.Errorf("%s: expected one document, found %d", r.name, len(doc.Docs)))
 	case len(doc.Docs) == 1 && doc.Docs[0].Body != nil:

@@ -103,7 +103,7 @@ func TestWrongPolicies(t *testing.T) {
 		{"money:\n  app: {day: 1.1234567}", "p.yaml:2: money.app.day: expected an amount"},
 		{"money:\n  app: {week: 1}", "p.yaml:2: money.app.week: this is not known"},
 		{"money:\n  instance: {day: 0}", "p.yaml:2: money.instance.day: expected an amount above 0"},
-		{"a: [", "p.yaml: this is not YAML"},
+		{"a: [", "p.yaml:1:4: this is not YAML"},
 		{"- a", "p.yaml:1: "},
 	} {
 		_, err := guard.ParseFile("p.yaml", []byte(tt.text))

@@ -112,7 +112,10 @@ func loopbackHost(host string) bool {
 		}
 		host = host[:i]
 	}
-	return host == "localhost" || host == "127.0.0.1" || host == "[::1]"
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") { // names know no case (RFC 9110, 4.2.3), and may end in a dot
+		return true
+	}
+	return host == "127.0.0.1" || host == "[::1]"
 }
 
 // ClientAddress is how the other faces learn a request's client, by the same rule.

@@ -86,7 +86,7 @@ func FuzzClientAddress(f *testing.F) {
 func TestLoopbackHosts(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "localhost:8080": true, "127.0.0.1:1": true, "[::1]:8080": true, "[::1]": true, "127.0.0.1": true,
-		"": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false, "LOCALHOST": false,
+		"": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false, "LOCALHOST": true, "localhost.": true, "LocalHost.:80": true, "localhost..": false, "127.0.0.1.": false,
 		"localhost:8080@evil.example": false, "evil.example:80": false, "::1": false, "localhost:x": false,
 	} {
 		if got := loopbackHost(host); got != want {

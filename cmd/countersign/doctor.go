@@ -86,7 +86,7 @@ func (d *doctor) examine(ctx context.Context) {
 		return
 	}
 	defer db.Close()
-	d.say("database", stateOK, fmt.Sprintf("opened, %d signing keys", len(db.SigningKeys())), "")
+	d.say("database", stateOK, "opened; proofs are signed with "+counted(len(db.SigningKeys()), "key"), "")
 	d.store(ctx, cfg, db)
 	d.apps(ctx, cfg, db)
 	d.providers(ctx, cfg)
@@ -112,6 +112,14 @@ func (d *doctor) store(ctx context.Context, cfg *config.Config, db *sqlstore.DB)
 	if cfg.RedisURL == "" && !cfg.IsSandbox() {
 		d.say(name, stateWarning, "serves one process", "Set redis_url before you run a second one.")
 	}
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // awaitStore gives a store that connects in the background a moment.
@@ -157,8 +165,14 @@ func (d *doctor) apps(ctx context.Context, cfg *config.Config, db *sqlstore.DB) 
 			d.say("app "+id, stateWarning, "has no key", "Make one: countersign keys new --app "+id)
 		case len(policy.Countries) == 0 && tenants.byID[id].Region == "":
 			d.say("app "+id, stateWarning, "allows no country", "Set apps."+id+".countries or its region.")
+		case cfg.IsSandbox() && id == sandboxApp:
+			more := ""
+			if live > 0 {
+				more = fmt.Sprintf(", and %d more", live)
+			}
+			d.say("app "+id, stateOK, "the sandbox's own keys, which everybody knows"+more, "")
 		default:
-			d.say("app "+id, stateOK, fmt.Sprintf("%d keys", live), "")
+			d.say("app "+id, stateOK, counted(live, "key"), "")
 		}
 	}
 }

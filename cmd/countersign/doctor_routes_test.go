@@ -48,3 +48,18 @@ func contains(text string, parts ...string) bool {
 	}
 	return true
 }
+
+// The doctor says of a Redis that is not there where it was looked for and what to do, and nothing that is for callers.
+func TestDoctorBesideNoRedis(t *testing.T) {
+	t.Parallel() // it waits for Redis
+	p := newPlace(t, quiet, "REDIS_URL=redis://:hush@127.0.0.1:1/0")
+	code, out, errs := p.command(t, "doctor")
+	for _, want := range []string{"nothing listens at 127.0.0.1:1: start Redis there, or correct redis_url", "the sandbox's own keys"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the doctor does not say %q", want)
+		}
+	}
+	if code != exitFailed || strings.Contains(out+errs, "Idempotency-Key") || strings.Contains(out+errs, "hush") {
+		t.Errorf("%d:\n%s%s", code, out, errs)
+	}
+}

@@ -231,7 +231,7 @@ func (s *Store) failed(ctx context.Context, what string, err error) error {
 		}
 		return cause
 	}
-	cause := fmt.Errorf("asking redis for the move %s: %w", what, err)
+	cause := fmt.Errorf("asking redis for the move %s: %w", what, s.target.explain(err))
 	if !errors.Is(context.Cause(ctx), context.Canceled) {
 		s.breaker.failed(s.clock.mono())
 		s.remember(cause)

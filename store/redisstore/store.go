@@ -129,7 +129,7 @@ func (s *Store) connect() error {
 		if c != nil {
 			c.Close()
 		}
-		return fmt.Errorf("connecting to Redis: %w", err)
+		return fmt.Errorf("connecting to Redis: %w", s.target.explain(err))
 	}
 	// A cluster's nodes are all met now, so that a node met later is known to be new.
 	ctx, cancel := context.WithTimeout(s.ctx, 4*s.timeout)
@@ -137,7 +137,7 @@ func (s *Store) connect() error {
 	for _, node := range c.Nodes() {
 		if err := node.Do(ctx, node.B().Ping().Build()).Error(); err != nil && !errors.Is(err, errReplica) {
 			c.Close()
-			return fmt.Errorf("connecting to Redis: %w", err)
+			return fmt.Errorf("connecting to Redis: %w", s.target.explain(err))
 		}
 	}
 	s.connected.Store(&c)

@@ -1,12 +1,15 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -270,6 +273,30 @@ func TestBreaker(t *testing.T) {
 	for range 3 {
 		if !b.allow(later) {
 			t.Error("not closed again")
+		}
+	}
+}
+
+func TestUnreachableServersAreExplained(t *testing.T) {
+	at := &target{network: "tcp", addrs: []string{"redis.example:6379"}}
+	for _, c := range []struct {
+		of   *target
+		err  error
+		want string
+	}{
+		{at, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "nothing listens at redis.example:6379"},
+		{&target{topology: sentinel, addrs: at.addrs}, syscall.ECONNREFUSED, "start Redis or a sentinel there"},
+		{&target{network: "unix", addrs: []string{"/s"}}, syscall.ENOENT, "there is no socket /s"},
+		{&target{network: "unix", addrs: []string{"/s"}}, syscall.EACCES, "/s may not be opened by this user"},
+		{at, &net.DNSError{Name: "redis.example", IsNotFound: true}, "DNS does not know redis.example"},
+		{at, refusal("WRONGPASS invalid username-password pair"), "does not take the user and password"},
+		{at, refusal("NOPERM this user has no permissions"), "lacks rights"},
+		{at, context.DeadlineExceeded, "did not answer in time"},
+		{at, refusal("ERR something else"), "ERR something else"},
+	} {
+		got := c.of.explain(c.err)
+		if !strings.Contains(got.Error(), c.want) || !errors.Is(got, c.err) {
+			t.Errorf("%v is explained as %v, want %q", c.err, got, c.want)
 		}
 	}
 }
