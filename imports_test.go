@@ -36,7 +36,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		"sinchauth":             {},
 		"sinchapi":              {"sinchauth"},
 		"twilioapi":             {},
-		"oidc":                  {},
+		"oidc":                  {"web"},
 		"provider":              {},
 		"provider/providertest": {},
 		"provider/sandbox":      {},

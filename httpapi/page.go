@@ -191,6 +191,7 @@ func (v *visit) view(step web.Step) web.VerifyView {
 	view := web.VerifyView{
 		Step: step, Lang: v.lang, AppName: "Countersign", Sandbox: v.c.s.cfg.Sandbox != nil, CSRF: v.csrf,
 		Purpose: string(v.purpose), State: v.state, Nonce: v.nonce, ReturnURL: v.returnURL,
+		OwnLogin: strings.HasPrefix(v.returnURL, v.c.s.cfg.PublicURL+"/"),
 	}
 	if v.app != nil {
 		view.App, view.AppName, view.Regions = v.app.ID, cmp.Or(v.app.Name, v.app.ID), v.app.Countries

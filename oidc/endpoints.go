@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"countersign"
+	"countersign/web"
 )
 
 // discovery serves /.well-known/openid-configuration: what is true of this face, and nothing that the library could do.
@@ -34,6 +35,7 @@ func (f *Face) discovery(w http.ResponseWriter, _ *http.Request) {
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "phone_number", "phone_number_verified",
 		},
 		"acr_values_supported":                           []string{countersign.ACROne, countersign.ACRTwo},
+		"ui_locales_supported":                           web.Languages(),
 		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
 		"authorization_response_iss_parameter_supported": true,
 		"request_parameter_supported":                    false, "request_uri_parameter_supported": false, "claims_parameter_supported": false,
@@ -181,7 +183,7 @@ func (f *Face) introspect(w http.ResponseWriter, r *http.Request) {
 // shows an id token of the person who is logged in; else the person is asked.
 func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 	if r.Form.Get("done") != "" {
-		f.page(w, http.StatusOK, pageView{Title: "You are logged out", Text: "You can close this window."})
+		f.page(w, r, nil, http.StatusOK, web.AccountView{Step: web.AccountLoggedOut})
 		return
 	}
 	ctx := withAsked(r.Context(), r.Form.Get("post_logout_redirect_uri"))
@@ -200,7 +202,7 @@ func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	s := f.anySession(r)
 	if s != nil && end.UserID != s.User && !(r.Method == http.MethodPost && f.ownSite(r) && r.PostForm.Get("confirm") == "yes") {
-		f.confirmLogout(w, q)
+		f.confirmLogout(w, r, q)
 		return
 	}
 	if s != nil {
@@ -211,7 +213,7 @@ func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	f.setCookie(w, sessionCookie, "", -1)
 	if r.Method == http.MethodPost {
-		f.page(w, http.StatusOK, pageView{Title: "You are logged out", Go: end.RedirectURI})
+		f.page(w, r, nil, http.StatusOK, web.AccountView{Step: web.AccountLoggedOut, Go: end.RedirectURI})
 		return
 	}
 	http.Redirect(w, r, end.RedirectURI, http.StatusSeeOther)

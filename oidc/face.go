@@ -74,6 +74,7 @@ type Config struct {
 	App        func(id string) (*countersign.App, bool)
 	ClientOf   func(*http.Request) countersign.Client // who a browser is, through trusted proxies
 	Report     func(error)                            // failures of ours, for the log
+	Pages      Pages
 }
 
 // Face serves OpenID Connect. It is an http.Handler.
@@ -112,7 +113,7 @@ func ReturnURL(issuer string) string { return issuer + loginPath }
 func New(cfg Config) (*Face, error) {
 	f := &Face{cfg: cfg, clients: map[string]*Client{}, secure: strings.HasPrefix(cfg.Issuer, "https://"), mux: http.NewServeMux()}
 	if cfg.Store == nil || cfg.People == nil || cfg.Keys == nil || cfg.SigningKey == nil || cfg.JWKS == nil || cfg.App == nil ||
-		cfg.ClientOf == nil || cfg.Report == nil {
+		cfg.ClientOf == nil || cfg.Report == nil || cfg.Pages == nil {
 		return nil, errors.New("building the OpenID Connect face: a required part is missing")
 	}
 	var errs []error

@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"countersign"
+	"countersign/web"
 )
 
 // wantsSecond says whether a client asks for the second level, and must whether nothing less does: it lists no other.
@@ -45,19 +46,11 @@ func (f *Face) askFactor(w http.ResponseWriter, r *http.Request, req *request, s
 	case slices.Contains(req.Prompt, oidc.PromptNone):
 		f.failAt(w, r, req, &oidc.Error{ErrorType: "interaction_required", Description: "The person must show a further factor first."})
 	default:
-		v := pageView{Factor: req.ID, Skip: !must, Passkey: f.passkeyLink(r, req, app)}
+		v := web.AccountView{Step: web.AccountFactor, ID: req.ID, Skip: !must, Passkey: f.passkeyLink(r, req, app)}
 		v.OnlyPasskey = v.Passkey != "" && !slices.ContainsFunc(list, func(one *countersign.Factor) bool { return one.Type != countersign.FactorPasskey })
-		f.factorPage(w, http.StatusOK, v)
+		f.page(w, r, req, http.StatusOK, v)
 	}
 	return true
-}
-
-func (f *Face) factorPage(w http.ResponseWriter, status int, v pageView) {
-	v.Title = "Confirm that it is you"
-	if v.Proof != "" {
-		v.Title = "Is this still your account?"
-	}
-	f.page(w, status, v)
 }
 
 // typedFactor tells by its shape which code was typed: six digits are an app's, anything else is a recovery code.
@@ -101,8 +94,10 @@ func (f *Face) factor(w http.ResponseWriter, r *http.Request) {
 	}
 	login, err := f.cfg.People.StepUp(r.Context(), &countersign.StepUpRequest{App: app, Session: s, Code: typedFactor(r.PostForm.Get("code"))})
 	if err != nil {
-		if _, must := req.wantsSecond(); !f.factorFailed(w, err, pageView{Factor: req.ID, Skip: !must, Passkey: f.passkeyLink(r, req, app)}) {
-			f.page(w, http.StatusBadRequest, pageView{Title: "This login cannot go on", Text: "It was ended meanwhile. Go back to the application and start again."})
+		_, must := req.wantsSecond()
+		v := web.AccountView{Step: web.AccountFactor, ID: req.ID, Skip: !must, Passkey: f.passkeyLink(r, req, app)}
+		if !f.factorFailed(w, r, req, err, v) {
+			f.stop(w, r, req, web.AccountEnded)
 		}
 		return
 	}
@@ -112,7 +107,7 @@ func (f *Face) factor(w http.ResponseWriter, r *http.Request) {
 
 // factorFailed shows the page again with what was wrong about a code, and answers for a failure of ours. False for any
 // other refusal: the login is over.
-func (f *Face) factorFailed(w http.ResponseWriter, err error, v pageView) bool {
+func (f *Face) factorFailed(w http.ResponseWriter, r *http.Request, req *request, err error, v web.AccountView) bool {
 	kind := countersign.KindOf(err)
 	status := http.StatusUnprocessableEntity
 	switch kind {
@@ -125,10 +120,11 @@ func (f *Face) factorFailed(w http.ResponseWriter, err error, v pageView) bool {
 	default:
 		return false
 	}
+	v.Problem = &web.Problem{Code: string(kind)}
 	var e *countersign.Error
 	if errors.As(err, &e) {
-		v.Wrong, v.Wait = e.Detail, minutes(e.RetryAfter)
+		v.Problem.RetryAfter = e.RetryAfter
 	}
-	f.factorPage(w, status, v)
+	f.page(w, r, req, status, v)
 	return true
 }

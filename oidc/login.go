@@ -20,6 +20,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"countersign"
+	"countersign/web"
 )
 
 type bindingKey struct{}
@@ -134,7 +135,7 @@ func (f *Face) bound(w http.ResponseWriter, r *http.Request, id string) (*reques
 	}
 	if !found || subtle.ConstantTimeCompare(stored.Binding, hashed(f.cookie(r, bindingCookie))) != 1 ||
 		!f.cfg.People.Now().Before(stored.Expires) || stored.User != "" {
-		f.page(w, http.StatusBadRequest, pageView{Title: "This login cannot go on", Text: "It took too long, was finished before, or was begun in another browser. Go back to the application and start again."})
+		f.stop(w, r, nil, web.AccountLate)
 		return nil, false
 	}
 	req, err := f.open(stored)
@@ -178,6 +179,9 @@ func (f *Face) hosted(r *http.Request, req *request) url.Values {
 	}
 	if req.Locales != "" {
 		q.Set("ui_locales", req.Locales)
+	}
+	if lang := r.Form.Get("lang"); lang != "" {
+		q.Set("lang", lang) // chosen on a page before
 	}
 	return q
 }
@@ -244,16 +248,16 @@ func (f *Face) prove(w http.ResponseWriter, r *http.Request, req *request) {
 		q.Factor = &code
 	}
 	login, err := f.cfg.People.Redeem(r.Context(), q)
-	waiting := pageView{Factor: req.ID, Proof: q.Proof, Passkey: f.passkeyLink(r, req, app)}
+	waiting := web.AccountView{Step: web.AccountStale, ID: req.ID, Proof: q.Proof, Passkey: f.passkeyLink(r, req, app)}
 	switch {
 	case err == nil:
 	case countersign.KindOf(err) == countersign.ErrFactorRequired:
-		f.factorPage(w, http.StatusOK, waiting)
+		f.page(w, r, req, http.StatusOK, waiting)
 		return
-	case f.factorFailed(w, err, waiting):
+	case f.factorFailed(w, r, req, err, waiting):
 		return
 	default:
-		f.page(w, http.StatusBadRequest, pageView{Title: "This login cannot go on", Text: "The verification was used before, or belongs to another login. Go back to the application and start again."})
+		f.stop(w, r, req, web.AccountUsed)
 		return
 	}
 	if f.offers(r, req, app, login) && (req.Subject == "" || req.Subject == login.User.ID) {
@@ -299,7 +303,7 @@ func (f *Face) agree(w http.ResponseWriter, r *http.Request, req *request, s *co
 			f.failAt(w, r, req, &oidc.Error{ErrorType: "consent_required", Description: "The person must be asked first."})
 			return
 		}
-		f.askConsent(w, req, c)
+		f.askConsent(w, r, req, c)
 		return
 	}
 	f.answer(w, r, req, s, fromForm)
@@ -354,7 +358,7 @@ func (f *Face) answer(w http.ResponseWriter, r *http.Request, req *request, s *c
 		return
 	}
 	if !answered {
-		f.page(w, http.StatusBadRequest, pageView{Title: "This login was finished before", Text: "Go back to the application."})
+		f.stop(w, r, req, web.AccountFinished)
 		return
 	}
 	q := url.Values{"code": {code}}
@@ -395,7 +399,7 @@ func (f *Face) leave(w http.ResponseWriter, r *http.Request, req *request, q url
 		http.Redirect(w, r, u.String(), http.StatusSeeOther)
 		return
 	}
-	f.page(w, http.StatusOK, pageView{Title: "Back to the application", Go: u.String()})
+	f.page(w, r, req, http.StatusOK, web.AccountView{Step: web.AccountLeave, Go: u.String()})
 }
 
 // ownSite says whether a form came from a page of ours. Browsers say so themselves.

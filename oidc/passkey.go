@@ -95,9 +95,6 @@ func (f *Face) usedPasskey(w http.ResponseWriter, r *http.Request, req *request,
 	if err != nil {
 		q := f.hosted(r, req)
 		q.Set("problem", string(countersign.ErrPasskeyRefused))
-		if lang := r.PostForm.Get("lang"); lang != "" {
-			q.Set("lang", lang)
-		}
 		http.Redirect(w, r, "/verify?"+q.Encode(), http.StatusSeeOther)
 		return
 	}
@@ -128,9 +125,6 @@ func (f *Face) offers(r *http.Request, req *request, app *countersign.App, l *co
 func (f *Face) offer(w http.ResponseWriter, r *http.Request, req *request) {
 	q := f.hosted(r, req)
 	q.Set("offer", "passkey")
-	if lang := r.PostForm.Get("lang"); lang != "" {
-		q.Set("lang", lang)
-	}
 	http.Redirect(w, r, "/verify?"+q.Encode(), http.StatusSeeOther)
 }
 

@@ -38,7 +38,7 @@ const (
 //
 // Where a login takes passkeys, forms go to it by themselves: with state, ceremony and credential to ReturnURL on
 // StepPhone, to PasskeyURL on StepPasskey, where another one has state and later. On StepDone the form says in passkeys
-// whether the device could make one.
+// whether the device could make one. To the instance's own login forms bring lang too.
 type VerifyView struct {
 	Step    Step
 	Lang    string // one of [Languages]; anything else is English
@@ -51,6 +51,7 @@ type VerifyView struct {
 	State     string
 	Nonce     string
 	ReturnURL string
+	OwnLogin  bool // ReturnURL is the instance's own login, which goes on in the page's language
 
 	Phone   string   // the number as typed, after a refusal
 	Region  string   // the country chosen beforehand

@@ -80,10 +80,11 @@ func load(source fs.FS) (*files, error) {
 	}
 	f := &files{assets: assets, templates: map[string]*template.Template{}, catalogs: catalogs}
 	for page, parts := range map[string][]string{
-		"verify.html": {"templates/verify.html"},
-		"home.html":   {"templates/home.html", "templates/layout.html"},
-		"inbox.html":  {"templates/inbox.html", "templates/layout.html"},
-		"docs.html":   {"templates/docs.html", "templates/layout.html"},
+		"verify.html":  {"templates/verify.html"},
+		"account.html": {"templates/account.html"},
+		"home.html":    {"templates/home.html", "templates/layout.html"},
+		"inbox.html":   {"templates/inbox.html", "templates/layout.html"},
+		"docs.html":    {"templates/docs.html", "templates/layout.html"},
 	} {
 		t := template.New(page).Option("missingkey=error").Funcs(template.FuncMap{"asset": assets.url})
 		if f.templates[page], err = t.ParseFS(source, parts...); err != nil {

@@ -126,7 +126,7 @@ func (g *generation) makeFaces() error {
 	if err := g.mountTwilio(mounts); err != nil {
 		return err
 	}
-	if err := g.mountOIDC(mounts); err != nil {
+	if err := g.mountOIDC(mounts, pages); err != nil {
 		return err
 	}
 	i := g.i

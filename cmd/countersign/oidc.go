@@ -47,7 +47,7 @@ func oidcClients(cfg *config.Config) ([]oidc.Client, error) {
 }
 
 // mountOIDC makes the OpenID Connect face, where there is a client for it.
-func (g *generation) mountOIDC(mounts map[string]http.Handler) error {
+func (g *generation) mountOIDC(mounts map[string]http.Handler, pages oidc.Pages) error {
 	clients, err := oidcClients(g.cfg)
 	if err != nil || len(clients) == 0 {
 		return err
@@ -61,6 +61,7 @@ func (g *generation) mountOIDC(mounts map[string]http.Handler) error {
 		},
 		ClientOf: func(r *http.Request) countersign.Client { return httpapi.ClientOf(r, g.cfg.TrustedProxies) },
 		Report:   func(err error) { i.log.Error("OpenID Connect", "error", err) },
+		Pages:    pages,
 	})
 	if err != nil {
 		return err

@@ -255,11 +255,21 @@ func consentIsAsked(t *testing.T, i *instanceUnderTest) {
 	rp := newRelyingParty(t, i).as("partner", "partner-secret", "http://127.0.0.1:9/partner")
 	b, v := newBrowser(t, i), newVisit()
 	form := b.provePhone(b.get(rp.start(v)), freshNumber())
+	if form.Get("lang") != "en" {
+		t.Errorf("the hosted page's language is not handed on: %v", form)
+	}
+	form.Set("lang", "ja") // as if it was chosen there
 	page := b.do("POST", i.url+"/oauth2/login", form)
-	if page.left != nil || !strings.Contains(page.body, "Partner") || !strings.Contains(page.body, "phone number") {
+	if page.left != nil || !strings.Contains(page.body, "Partner") || !strings.Contains(page.body, `lang="ja"`) || !strings.Contains(page.body, "電話番号") {
 		t.Fatalf("nobody was asked: %v %s", page.left, page.body)
 	}
 	ask := page.fields("answer")
+	if s := b.do("GET", rp.start(newVisit(), oauth2.SetAuthURLParam("ui_locales", "eo sv")), nil, "Accept-Language", "de"); !strings.Contains(s.body, `lang="sv"`) || !strings.Contains(s.body, "Partner vill veta") {
+		t.Errorf("in Swedish, as the client asks: %s", s.body)
+	}
+	if s := b.do("GET", rp.start(newVisit()), nil, "Accept-Language", "ar-EG,de"); !strings.Contains(s.body, `lang="ar" dir="rtl"`) {
+		t.Errorf("in Arabic, as the browser asks: %s", s.body)
+	}
 	stranger := newBrowser(t, i)
 	ask.Set("answer", "allow")
 	if s := stranger.do("POST", i.url+"/oauth2/consent", ask); s.left != nil {

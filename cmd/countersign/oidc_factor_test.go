@@ -122,7 +122,7 @@ func TestOpenIDConnectSecondLevel(t *testing.T) {
 			t.Errorf("a form of another site: %d", s.status)
 		}
 		page = b.do("POST", i.url+"/oauth2/factor", form)
-		if page.status != 422 || !strings.Contains(page.body, "The code is wrong") || page.fields("code") == nil {
+		if page.status != 422 || !strings.Contains(page.body, `data-problem="incorrect_code"`) || page.fields("code") == nil {
 			t.Errorf("a wrong code: %d\n%s", page.status, page.body)
 		}
 		form.Set("code", app.fresh(i))
@@ -201,7 +201,7 @@ func TestOpenIDConnectSecondLevel(t *testing.T) {
 		for range 5 {
 			page = b.do("POST", i.url+"/oauth2/factor", form)
 		}
-		if page.status != 422 || !strings.Contains(page.body, "in 15 minutes") {
+		if page.status != 422 || !strings.Contains(page.body, "in 15 min.") {
 			t.Errorf("the fifth: %d\n%s", page.status, page.body)
 		}
 		form.Set("code", codes[1])

@@ -185,7 +185,7 @@ func TestOpenIDConnectPasskeys(t *testing.T) {
 	t.Run("the second level for who has a passkey only", func(t *testing.T) {
 		b, v := newBrowser(t, i), newVisit()
 		page := b.do("POST", i.url+"/oauth2/login", b.provePhone(b.get(rp.start(v, wanting(levelTwo))), number))
-		m := regexp.MustCompile(`<a href="(/verify[^"]*)">Use a passkey`).FindStringSubmatch(page.body)
+		m := regexp.MustCompile(`<a class="go" href="(/verify[^"]*)">Use a passkey`).FindStringSubmatch(page.body)
 		if m == nil || page.fields("code") != nil || page.left != nil {
 			t.Fatalf("no way to a passkey, or a question for a code that there is none of:\n%s", page.body)
 		}

@@ -4,7 +4,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { base, open, start, verifyURL, wrong } from './sandbox.mjs';
+import { base, codeOf, forget, newNumber, open, start, verifyURL, wrong } from './sandbox.mjs';
 
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
@@ -58,6 +58,28 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     }
   });
 }
+
+test('pages of an OpenID Connect login', async (t) => {
+  const page = await open(t, { reducedMotion: 'reduce' });
+  await forget();
+  const number = newNumber();
+  await page.goto(`${base}/oauth2/authorize?${new URLSearchParams({
+    client_id: 'demo', response_type: 'code', scope: 'openid phone', redirect_uri: 'http://127.0.0.1:3000/callback', state: 's', nonce: 'n', prompt: 'consent',
+    ui_locales: 'ar', code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256',
+  })}`);
+  await page.locator('#phone').fill(number);
+  await page.locator('form[method=post] .go').click();
+  await page.locator('#code').waitFor();
+  await page.locator('#code').fill(await codeOf(number));
+  await page.locator('button[value=deny]').waitFor();
+  assert.equal(await page.locator('html').getAttribute('dir'), 'rtl');
+  await judge(page, 'consent');
+  await page.goto(`${base}/oauth2/logout`);
+  await page.locator('button[value=yes]').waitFor();
+  await judge(page, 'logout');
+  await page.goto(`${base}/oauth2/login?id=x`);
+  await judge(page, 'a login that cannot go on');
+});
 
 test('axe sees what is wrong', async (t) => {
   const page = await open(t);
