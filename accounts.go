@@ -27,8 +27,9 @@ type AccountsConfig struct {
 	Now        func() time.Time // the clock that everything else is decided by
 	// RecoveryMemory is what argon2id takes for one recovery code, in KiB; default RecoveryMemory.
 	RecoveryMemory uint32
-	// Notify tells the holder of a number what happened to their account. It must not wait. Optional.
-	Notify func(app *App, to Address, n Notice)
+	// Notify tells the holder of a number what happened to their account, in a language of theirs ("": the app's). It must
+	// not wait. Optional.
+	Notify func(app *App, to Address, locale string, n Notice)
 	// ForgetDevices makes the devices that proved a number until now strangers, when it has another holder. Optional.
 	ForgetDevices func(ctx context.Context, app *App, to Address) error
 }
@@ -111,7 +112,7 @@ func (a *Accounts) Redeem(ctx context.Context, q *RedeemRequest) (*Login, error)
 	a.redeemed(ctx, q, move, r, to)
 	u := &User{
 		ID: r.User.ID, App: r.User.App, Phone: to, Created: r.User.Created, Proved: r.User.Proved, Moved: r.User.Moved,
-		Factors: r.User.Factors,
+		Factors: r.User.Factors, Locale: r.User.Locale,
 	}
 	l, err := a.tokens(r.Session, token)
 	if err != nil {
@@ -227,7 +228,7 @@ func (a *Accounts) provedNumber(app *App, c *ProofClaims) (Address, error) {
 func (a *Accounts) redemption(q *RedeemRequest, c *ProofClaims, to Address) (*Redeem, refreshToken, error) {
 	now, ring := a.cfg.Now(), a.cfg.Keys()
 	token := newRefreshToken()
-	user := &UserRecord{ID: newID(userPrefix), App: q.App.ID, Phone: ring.PhoneHash(to), Created: now, Proved: now}
+	user := &UserRecord{ID: newID(userPrefix), App: q.App.ID, Phone: ring.PhoneHash(to), Created: now, Proved: now, Locale: c.Locale}
 	session := &SessionRecord{
 		ID: token.session(), App: q.App.ID, Kind: q.Kind, AMR: c.AMR, AuthTime: now, Created: now, Seen: now,
 		Expires: now.Add(q.App.Sessions.WithDefaults().Lifetime), Family: token.familyHash(), Current: token.hash(),
@@ -288,8 +289,9 @@ func (a *Accounts) observe(name EventName, app, result string) {
 	a.cfg.Observer.Observe(Event{Name: name, App: app, Result: result})
 }
 
-func (a *Accounts) notify(app *App, to Address, n Notice) {
+// notify tells a user what happened, at the number that they have in hand.
+func (a *Accounts) notify(app *App, u *User, n Notice) {
 	if a.cfg.Notify != nil {
-		a.cfg.Notify(app, to, n)
+		a.cfg.Notify(app, u.Phone, u.Locale, n)
 	}
 }

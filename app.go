@@ -24,6 +24,8 @@ type App struct {
 type Texts interface {
 	// Render makes the message for a code. The locale is any BCP 47 tag; the nearest there is serves.
 	Render(in Text) (Rendered, error)
+	// Notice says what happened to an account. The locale as in Render; "" is the app's own.
+	Notice(n Notice, locale string) Rendered
 }
 
 // Text is what a message is made of.

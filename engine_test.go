@@ -171,6 +171,10 @@ func wantKind(t testing.TB, err error, want countersign.Kind) *countersign.Error
 // plainTexts writes the code and, for a transaction, what it is about.
 type plainTexts struct{}
 
+func (plainTexts) Notice(n countersign.Notice, locale string) countersign.Rendered {
+	return countersign.Rendered{Body: string(n), Locale: locale}
+}
+
 func (plainTexts) Render(in countersign.Text) (countersign.Rendered, error) {
 	body := in.Code + " is your code."
 	if tx := in.Transaction; tx != nil {

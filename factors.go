@@ -186,7 +186,7 @@ func (a *Accounts) tellOnce(ctx context.Context, app *App, user string, n Notice
 	}
 	fresh, err := a.oneOf(ctx, "notice "+user, maxNotices)
 	if fresh {
-		a.notify(app, u.Phone, n)
+		a.notify(app, u, n)
 	}
 	return err
 }

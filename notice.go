@@ -3,7 +3,6 @@ package countersign
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // This file tells people what happened to their account. A notice carries no code and asks for nothing; it goes to an
@@ -12,24 +11,33 @@ import (
 // Notice is something that a person is told of (NIST SP 800-63B-4, 4.6).
 type Notice string
 
-// The notices, as they begin.
+// The notices.
 const (
-	NoticeNumberChanged Notice = "the phone number of your account was changed"
-	NoticeFactorAdded   Notice = "a further way to confirm your log-in was added to your account"
-	NoticeFactorRemoved Notice = "a way to confirm your log-in was removed from your account"
-	NoticeFactorLocked  Notice = "wrong codes were entered for your account, several in a row"
-	NoticeRecoveryUsed  Notice = "a recovery code of your account was used"
+	NoticeNumberChanged Notice = "number_changed"
+	NoticeFactorAdded   Notice = "factor_added"
+	NoticeFactorRemoved Notice = "factor_removed"
+	NoticeFactorLocked  Notice = "factor_locked" // wrong codes, several in a row
+	NoticeRecoveryUsed  Notice = "recovery_code_used"
 )
+
+// Notices are all that there are.
+func Notices() []Notice {
+	return []Notice{NoticeNumberChanged, NoticeFactorAdded, NoticeFactorRemoved, NoticeFactorLocked, NoticeRecoveryUsed}
+}
 
 var factorNotices = map[EventName]Notice{
 	EventFactorAdded: NoticeFactorAdded, EventFactorRemoved: NoticeFactorRemoved, EventRecoveryUsed: NoticeRecoveryUsed,
 	EventFactorLocked: NoticeFactorLocked,
 }
 
-// Notify tells the holder of a number what happened to their account. It returns at once; where no route carries a text of
-// ours, it says so in the log.
-func (v *Verifier) Notify(app *App, to Address, n Notice) {
-	text := fmt.Sprintf("%s: %s. If this was not you, contact %s.", app.Name, n, app.Name)
+// Notify tells the holder of a number what happened to their account, in the language of the codes that they were sent. It
+// returns at once; where no route carries a text of ours, it says so in the log.
+func (v *Verifier) Notify(app *App, to Address, locale string, n Notice) {
+	if app.Texts == nil {
+		v.fault("sending a notice", nil, errors.New("the app has no texts"))
+		return
+	}
+	text := app.Texts.Notice(n, locale)
 	v.later(context.Background(), func(ctx context.Context) {
 		if err := v.notify(ctx, app, to, text); err != nil {
 			v.fault("sending a notice", nil, err)
@@ -37,7 +45,7 @@ func (v *Verifier) Notify(app *App, to Address, n Notice) {
 	})
 }
 
-func (v *Verifier) notify(ctx context.Context, app *App, to Address, text string) error {
+func (v *Verifier) notify(ctx context.Context, app *App, to Address, text Rendered) error {
 	ring := v.cfg.Keys()
 	phone := ring.PhoneHash(to)
 	path, err := v.cfg.Dispatcher.Plan(&Wish{App: app.ID, Channel: ChannelSMS, To: to, Purpose: PurposeStepUp, Phone: phone})
@@ -54,7 +62,7 @@ func (v *Verifier) notify(ctx context.Context, app *App, to Address, text string
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.SendTimeout)
 	defer cancel()
 	d, err := v.cfg.Dispatcher.Dispatch(ctx, path, &Message{
-		ID: newID(messagePrefix), App: app.ID, To: to, Channel: path.Channel, Purpose: PurposeStepUp, Text: text, Locale: "en", Attempt: 1,
+		ID: newID(messagePrefix), App: app.ID, To: to, Channel: path.Channel, Purpose: PurposeStepUp, Text: text.Body, Locale: text.Locale, Attempt: 1,
 	})
 	v.cfg.Observer.Observe(Event{
 		Name: EventSent, App: app.ID, Channel: path.Channel, Country: to.Country(), Purpose: PurposeStepUp,

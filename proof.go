@@ -33,7 +33,8 @@ type ProofClaims struct {
 	Purpose     Purpose  `json:"purpose"`
 	AMR         []string `json:"amr"` // RFC 8176
 	Reference   string   `json:"reference,omitempty"`
-	Transaction string   `json:"txn,omitempty"` // base64url of Transaction.Hash
+	Locale      string   `json:"locale,omitempty"` // that the start asked for
+	Transaction string   `json:"txn,omitempty"`    // base64url of Transaction.Hash
 	Test        bool     `json:"test,omitempty"`
 	User        string   `json:"user,omitempty"` // whom a step-up was begun for
 	// KnownAt is when the device that showed its token with the check had proved the phone before.
@@ -47,7 +48,7 @@ func (v *Verifier) signProof(r *Record, s *Sealed, to Address, known *Device) (s
 		Issuer:   v.cfg.Issuer,
 		Audience: r.App, Subject: r.ID, ID: r.JTI,
 		IssuedAt: r.IssuedAt.Unix(), Expires: r.IssuedAt.Add(ProofLifetime).Unix(),
-		Nonce: s.Nonce, Purpose: r.Purpose, AMR: r.Channel.AMR(), Reference: s.Reference, Test: r.Test, User: s.User,
+		Nonce: s.Nonce, Purpose: r.Purpose, AMR: r.Channel.AMR(), Reference: s.Reference, Locale: s.Locale, Test: r.Test, User: s.User,
 	}
 	if known.proved(r.Phone) {
 		c.KnownAt = known.Issued.Unix()

@@ -24,6 +24,7 @@ type User struct {
 	Proved  time.Time // the last one
 	Moved   time.Time // the last change of number; zero without one
 	Factors int       // further factors: passkeys, TOTP
+	Locale  string    // of the codes that they were sent last; "" where none was asked for
 }
 
 // UserRecord is a user as a store keeps it.
@@ -35,6 +36,7 @@ type UserRecord struct {
 	Proved  time.Time
 	Moved   time.Time
 	Factors int
+	Locale  string
 }
 
 // UserStore keeps users. Each method is one indivisible step; a store that cannot answer fails with an error of kind
@@ -159,7 +161,7 @@ func (a *Accounts) userByPhone(ctx context.Context, app *App, to Address) (*User
 func noSuchUser() error { return Fail(ErrNotFound, "There is no such user of this app.") }
 
 func (a *Accounts) describeUser(r *UserRecord) (*User, error) {
-	u := &User{ID: r.ID, App: r.App, Created: r.Created, Proved: r.Proved, Moved: r.Moved, Factors: r.Factors}
+	u := &User{ID: r.ID, App: r.App, Created: r.Created, Proved: r.Proved, Moved: r.Moved, Factors: r.Factors, Locale: r.Locale}
 	if r.Phone.IsZero() {
 		return u, nil
 	}
@@ -249,7 +251,7 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 	a.forgetDevices(ctx, q.App, to)
 	if !u.Phone.IsZero() {
 		a.forgetDevices(ctx, q.App, u.Phone)
-		a.notify(q.App, u.Phone, NoticeNumberChanged)
+		a.notify(q.App, u, NoticeNumberChanged)
 	}
 	u.Phone, u.Proved, u.Moved = to, now, now
 	return u, nil

@@ -252,8 +252,8 @@ func TestRecoveryCodes(t *testing.T) {
 			t.Errorf("the set is %v", f)
 		}
 	}
-	w.told(number, "a further way to confirm your log-in was added")
-	w.told(number, "a recovery code of your account was used")
+	w.told(number, string(countersign.NoticeFactorAdded))
+	w.told(number, string(countersign.NoticeRecoveryUsed))
 }
 
 // told waits until a text has come to a number: notices go behind the answers.
@@ -297,7 +297,7 @@ func TestWrongCodesAreThrottled(t *testing.T) {
 		}
 	}
 	locked(900)
-	w.told(number, "wrong codes were entered")
+	w.told(number, string(countersign.NoticeFactorLocked))
 	w.advance(14*time.Minute + 59*time.Second)
 	h = &holder{w: w, token: text(w.login(number), "access_token"), app: h.app, factor: h.factor}
 	if p := h.ask("POST", "/v1/sessions/step-up", `{"totp":"`+h.app.code(w.now())+`"}`).want(429, "too_many_checks").json(); p["retry_after"] == nil {

@@ -32,6 +32,10 @@ func (plainTexts) Render(in countersign.Text) (countersign.Rendered, error) {
 	return countersign.Rendered{Body: in.Code + " is your Acme code.", Locale: "en"}, nil
 }
 
+func (plainTexts) Notice(n countersign.Notice, _ string) countersign.Rendered {
+	return countersign.Rendered{Body: "Acme: " + string(n), Locale: "en"}
+}
+
 // silent hears nothing.
 type silent struct{}
 

@@ -113,6 +113,7 @@ type set struct {
 type Catalog struct {
 	sets     [purposeCount][kindCount]set
 	segments [purposeCount]int // what a short message may take
+	notices  map[countersign.Notice]set
 	warnings []string
 }
 
@@ -136,8 +137,9 @@ func New(o Options) (*Catalog, error) {
 	if len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
 	}
+	c.notices = b.buildNotices()
 	c.warnings = b.warnings()
-	return c, nil
+	return c, errors.Join(b.errs...)
 }
 
 // Warnings name what was left out of built-in texts because it did not fit, for the operator.

@@ -153,6 +153,38 @@ func TestBuiltinTextsFitOneSegment(t *testing.T) {
 	}
 }
 
+// Every notice exists in every language, says who speaks, and is short: one segment in GSM-7, two in UCS-2.
+func TestBuiltinNotices(t *testing.T) {
+	c := catalog(t, message.Options{Name: "Acme Online Banking1"})
+	seen := map[string]string{}
+	for _, locale := range languages {
+		for _, what := range countersign.Notices() {
+			where := fmt.Sprintf("%s/%s", what, locale)
+			out := c.Notice(what, locale)
+			if out.Locale != locale || strings.Count(out.Body, "Acme Online Banking1") != 2 || strings.ContainsAny(out.Body, "{}@#") {
+				t.Errorf("%s: %+v", where, out)
+			}
+			if other, ok := seen[out.Body]; ok {
+				t.Errorf("%s reads like %s", where, other)
+			}
+			seen[out.Body] = where
+			want := message.Count{Encoding: message.GSM7, Segments: 1}
+			if ucs2[locale] {
+				want = message.Count{Encoding: message.UCS2, Segments: 2}
+			}
+			if got := message.Segments(out.Body); got.Encoding != want.Encoding || got.Segments > want.Segments {
+				t.Errorf("%s: %+v, want %+v: %q", where, got, want, out.Body)
+			}
+		}
+	}
+	swedish := catalog(t, message.Options{Locale: "sv"})
+	for asked, want := range map[string]string{"": "sv", "pt-BR": "pt", "zh-TW": "zh", "en-GB": "en"} {
+		if got := swedish.Notice(countersign.NoticeNumberChanged, asked).Locale; got != want {
+			t.Errorf("asked for %q, a Swedish app speaks %q, want %q", asked, got, want)
+		}
+	}
+}
+
 // The longest name and code there can be still fit everywhere, transactions aside.
 func TestLongestNameAndCode(t *testing.T) {
 	catalog(t, message.Options{Name: strings.Repeat("W", message.MaxName), CodeLength: countersign.MaxCodeLength})

@@ -63,6 +63,8 @@ func (h *heard) events() []countersign.Event {
 
 type texts struct{}
 
+func (texts) Notice(countersign.Notice, string) countersign.Rendered { return countersign.Rendered{} }
+
 func (texts) Render(in countersign.Text) (countersign.Rendered, error) {
 	body := "Your code is " + in.Code + "."
 	if in.Transaction != nil {

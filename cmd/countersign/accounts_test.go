@@ -15,7 +15,13 @@ import (
 func (i *instanceUnderTest) proofOf(number, purpose string) string {
 	i.t.Helper()
 	i.raw("DELETE", "/dev/limits", "")
-	status, a := i.call("POST", "/v1/verifications", fmt.Sprintf(`{"to":%q,"purpose":%q}`, number, purpose))
+	return i.proofIn(number, purpose, "en")
+}
+
+// proofIn is that with a message in a language.
+func (i *instanceUnderTest) proofIn(number, purpose, locale string) string {
+	i.t.Helper()
+	status, a := i.call("POST", "/v1/verifications", fmt.Sprintf(`{"to":%q,"purpose":%q,"locale":%q}`, number, purpose, locale))
 	if status != 201 {
 		i.t.Fatalf("a start: %d %v", status, a)
 	}
@@ -32,7 +38,12 @@ type account struct{ access, refresh, user string }
 
 func (i *instanceUnderTest) logIn(number string) account {
 	i.t.Helper()
-	r := i.mustPost("/v1/sessions", fmt.Sprintf(`{"proof":%q}`, i.proofOf(number, "login")))
+	return i.redeem(i.proofOf(number, "login"))
+}
+
+func (i *instanceUnderTest) redeem(proof string) account {
+	i.t.Helper()
+	r := i.mustPost("/v1/sessions", fmt.Sprintf(`{"proof":%q}`, proof))
 	if r.status != 201 {
 		i.t.Fatalf("a session: %d %v", r.status, r.body)
 	}
@@ -54,8 +65,9 @@ func (i *instanceUnderTest) as(a account, method, path, body string) *reply {
 func TestChangeOfNumber(t *testing.T) {
 	i := newPlace(t, quiet).node(t)
 	const old, fresh, third, stranger = "+14155553001", "+14155553002", "+14155553003", "+14155553004"
-	here, there := i.logIn(old), i.logIn(old)
-	other := i.logIn(stranger)
+	here, other := i.logIn(old), i.logIn(stranger)
+	i.raw("DELETE", "/dev/limits", "")
+	there := i.redeem(i.proofIn(old, "login", "sv-SE"))
 	change := func(a account, proof, current string) *reply {
 		return i.as(a, "POST", "/v1/me/phone_number", fmt.Sprintf(`{"proof":%q,"current_proof":%q}`, proof, current))
 	}
@@ -85,9 +97,9 @@ func TestChangeOfNumber(t *testing.T) {
 	if r := i.as(there, "GET", "/v1/me", ""); r.status != 401 {
 		t.Errorf("the other session goes on: %d", r.status)
 	}
-	eventually(t, 5*time.Second, "the old number is told", func() bool {
+	eventually(t, 30*time.Second, "the old number is told in its language", func() bool {
 		_, inbox := i.raw("GET", "/dev/inbox.json?to=%2B"+old[1:], "")
-		return strings.Contains(inbox, "the phone number of your account was changed")
+		return strings.Contains(inbox, "telefonnumret för ditt konto har ändrats")
 	})
 	if again := i.logIn(fresh); again.user != here.user {
 		t.Error("the new number logs somebody else in")

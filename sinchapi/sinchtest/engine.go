@@ -225,6 +225,9 @@ func notFound() error {
 // Texts renders a message in two languages.
 type Texts struct{}
 
+// Notice implements countersign.Texts.
+func (Texts) Notice(countersign.Notice, string) countersign.Rendered { return countersign.Rendered{} }
+
 // Render implements countersign.Texts.
 func (Texts) Render(in countersign.Text) (countersign.Rendered, error) {
 	if strings.HasPrefix(in.Locale, "sv") {

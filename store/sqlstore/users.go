@@ -18,7 +18,7 @@ var (
 	_ countersign.SessionStore = (*DB)(nil)
 )
 
-const userColumns = `id, app, phone, sealed, created, proved, moved, factors`
+const userColumns = `id, app, phone, sealed, created, proved, moved, factors, locale`
 
 func scanUser(s scanner) (*countersign.UserRecord, error) {
 	var (
@@ -26,7 +26,7 @@ func scanUser(s scanner) (*countersign.UserRecord, error) {
 		phone                  []byte
 		created, proved, moved int64
 	)
-	if err := s.Scan(&u.ID, &u.App, &phone, &u.Sealed, &created, &proved, &moved, &u.Factors); err != nil {
+	if err := s.Scan(&u.ID, &u.App, &phone, &u.Sealed, &created, &proved, &moved, &u.Factors, &u.Locale); err != nil {
 		return nil, err
 	}
 	u.Phone = hashFrom(phone)
@@ -145,8 +145,9 @@ func (d *DB) holder(ctx context.Context, tx *sql.Tx, r *countersign.Redeem, out 
 		known, knownUntil = instant(r.KnownAt), instant(r.KnownAt.Add(countersign.ProofLifetime))
 	}
 	for {
-		found, err := scanUser(tx.QueryRowContext(ctx, `UPDATE users SET proved = $3 WHERE app = $1 AND phone = $2 AND `+notStale+` RETURNING `+userColumns,
-			fresh.App, fresh.Phone[:], instant(fresh.Proved), instant(r.StaleSince), r.Holder, known, knownUntil))
+		found, err := scanUser(tx.QueryRowContext(ctx, `UPDATE users SET proved = $3, locale = CASE WHEN $8 = '' THEN locale ELSE $8 END
+ WHERE app = $1 AND phone = $2 AND `+notStale+` RETURNING `+userColumns,
+			fresh.App, fresh.Phone[:], instant(fresh.Proved), instant(r.StaleSince), r.Holder, known, knownUntil, fresh.Locale))
 		if err == nil {
 			out.User = found
 			return nil
@@ -163,9 +164,9 @@ func (d *DB) holder(ctx context.Context, tx *sql.Tx, r *countersign.Redeem, out 
 			return errBack
 		}
 		out.Lost = out.Lost || lost
-		done, err := tx.ExecContext(ctx, `INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
+		done, err := tx.ExecContext(ctx, `INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7)
  ON CONFLICT (app, phone) WHERE phone IS NOT NULL DO NOTHING`,
-			fresh.ID, fresh.App, fresh.Phone[:], fresh.Sealed, instant(fresh.Created), instant(fresh.Proved))
+			fresh.ID, fresh.App, fresh.Phone[:], fresh.Sealed, instant(fresh.Created), instant(fresh.Proved), fresh.Locale)
 		if err != nil {
 			return err
 		}

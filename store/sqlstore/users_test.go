@@ -30,6 +30,29 @@ func redemption(phone, proof int) *countersign.Redeem {
 	}
 }
 
+// A user speaks the language of the codes that they were sent last, as far as one was asked for.
+func TestRedeemKeepsTheLanguage(t *testing.T) {
+	onBoth(t, func(t *testing.T, source string) {
+		db := open(t, source, patient)
+		for n, c := range []struct{ asked, want string }{{"", ""}, {"sv-SE", "sv-SE"}, {"", "sv-SE"}, {"ja", "ja"}} {
+			r := redemption(1, n)
+			r.User.Locale = c.asked
+			out, err := db.Redeem(t.Context(), r)
+			if err != nil || out.Result != countersign.RedeemDone || out.User.Locale != c.want {
+				t.Fatalf("login %d in %q: %+v, %v", n, c.asked, out, err)
+			}
+			if u, ok, err := db.User(t.Context(), "demo", out.User.ID); err != nil || !ok || u.Locale != c.want {
+				t.Errorf("login %d: the user is %+v, %v", n, u, err)
+			}
+		}
+		first := redemption(2, 0)
+		first.User.Locale = "hi"
+		if out, err := db.Redeem(t.Context(), first); err != nil || !out.Created || out.User.Locale != "hi" {
+			t.Errorf("a new user: %+v, %v", out, err)
+		}
+	})
+}
+
 // A proof is redeemed once, by whichever node, and a number has one user: of many that come at once. The control looks
 // and then writes, and must be caught by the same trials.
 func TestRedeemRace(t *testing.T) {
