@@ -22,9 +22,12 @@ func PhoneAddress(n phone.Number) Address { return Address{number: n} }
 // comments, no address literals), at most 254 bytes. The domain is lowered, and the local part too: two
 // spellings of one mailbox must not have two budgets.
 func ParseEmail(text string) (Address, error) {
-	s := strings.ToLower(text)
-	at := strings.LastIndexByte(s, '@')
-	if len(s) > 254 || at < 1 || at > 64 || !mailLocal(s[:at]) || !mailDomain(s[at+1:]) {
+	s, at := "", -1
+	if len(text) <= 254 {
+		s = strings.ToLower(text)
+		at = strings.LastIndexByte(s, '@')
+	}
+	if len(s) != len(text) || at < 1 || at > 64 || !mailLocal(s[:at]) || !mailDomain(s[at+1:]) {
 		return Address{}, &Error{
 			Kind: ErrInvalidEmail, Pointer: "/to",
 			Detail: "This is not an e-mail address of the form name@example.com.",

@@ -22,9 +22,38 @@ func notYAML(name string, err error) error {
 	return fmt.Errorf("%s: this is not YAML", name)
 }
 
+// maxDepth is how deep lists and maps may be nested on one line. The parser takes the square of it in memory, and no file of
+// ours goes beyond four.
+const maxDepth = 100
+
+// tooDeep says whether a text opens more brackets than it closes, by too many, or begins too many lists in a row. What
+// stands in quotes is counted too.
+func tooDeep(text []byte) bool {
+	depth, row := 0, 0
+	for i, c := range text {
+		switch {
+		case c == '[', c == '{':
+			depth++
+		case c == ']', c == '}':
+			depth = max(0, depth-1)
+		case (c == '-' || c == '?') && i+1 < len(text) && text[i+1] == ' ':
+			row++
+		case c != ' ':
+			row = 0
+		}
+		if depth > maxDepth || row > maxDepth {
+			return true
+		}
+	}
+	return false
+}
+
 // file flattens a YAML document into paths. Anchors, aliases, tags and merge keys are refused: what stands in the file
 // is what is meant.
 func (l *loader) file(name string, text []byte) []error {
+	if tooDeep(text) {
+		return []error{fmt.Errorf("%s: lists or maps are nested more than %d deep", name, maxDepth)}
+	}
 	doc, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return []error{notYAML(name, err)}

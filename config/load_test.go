@@ -107,6 +107,8 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"two at once", "mode: wrong\nsend_timeout: fast\n", nil, []string{"c.yaml:1: mode", "c.yaml:2: send_timeout"}},
 		{"not Redis", "mode: sandbox\nredis_url: https://u:secret@h\n", nil, []string{"c.yaml:2: redis_url", "redis://"}},
 		{"not Redis, from outside", "mode: sandbox\n", []string{"REDIS_URL=localhost:6379"}, []string{"environment REDIS_URL: redis_url", "redis://"}},
+		{"nested without end", strings.Repeat("[", 5000), nil, []string{"c.yaml: lists or maps are nested more than 100 deep"}},
+		{"lists in a row without end", strings.Repeat("- ", 5000), nil, []string{"nested more than 100 deep"}},
 		{"a port that is none", "mode: sandbox\n", []string{"PORT=abc"}, []string{"environment PORT: expected the number of a port"}},
 		{"no database of ours", "mode: sandbox\ndatabase_url: mysql://u:secret@h/d\n", nil, []string{"c.yaml:2: database_url", "postgres://"}},
 		{"a route that the sandbox has not", "mode: sandbox\napps:\n  shop:\n    routes:\n      sms: [sandbox, sandbx]\n", nil, []string{"c.yaml:5: apps.shop.routes.sms", "sandbx"}},

@@ -161,6 +161,32 @@ type reader struct {
 	errs  []error
 }
 
+// maxDepth is how deep lists and maps may be nested on one line. The parser takes the square of it in memory, and no file of
+// ours goes beyond four.
+const maxDepth = 100
+
+// tooDeep says whether a text opens more brackets than it closes, by too many, or begins too many lists in a row. What
+// stands in quotes is counted too.
+func tooDeep(text []byte) bool {
+	depth, row := 0, 0
+	for i, c := range text {
+		switch {
+		case c == '[', c == '{':
+			depth++
+		case c == ']', c == '}':
+			depth = max(0, depth-1)
+		case (c == '-' || c == '?') && i+1 < len(text) && text[i+1] == ' ':
+			row++
+		case c != ' ':
+			row = 0
+		}
+		if depth > maxDepth || row > maxDepth {
+			return true
+		}
+	}
+	return false
+}
+
 func notYAML(name string, err error) error {
 	var mistake yaml.Error
 	if errors.As(err, &mistake) && mistake.GetToken() != nil {
@@ -171,6 +197,10 @@ func notYAML(name string, err error) error {
 }
 
 func (r *reader) document(text []byte, visit func(key, path string, v ast.Node)) {
+	if tooDeep(text) {
+		r.errs = append(r.errs, fmt.Errorf("%s: lists or maps are nested more than %d deep", r.name, maxDepth))
+		return
+	}
 	doc, err := parser.ParseBytes(text, 0)
 	switch {
 	case err != nil:

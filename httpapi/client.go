@@ -14,6 +14,9 @@ import (
 // proxies are the peers whose X-Forwarded-For is believed.
 type proxies []netip.Prefix
 
+// maxHop is longer than any address with its brackets, zone and port.
+const maxHop = 128
+
 // maxHops is how many entries of X-Forwarded-For are looked at. No real chain is longer.
 const maxHops = 20
 
@@ -70,7 +73,9 @@ func lastHop(list string) (hop, rest string, more bool) {
 
 // parseHop reads "192.0.2.1", "192.0.2.1:443", "2001:db8::1", "[2001:db8::1]" and "[2001:db8::1]:443".
 func parseHop(text string) (netip.Addr, bool) {
-	text = strings.Trim(text, " \t")
+	if text = strings.Trim(text, " \t"); len(text) > maxHop {
+		return netip.Addr{}, false
+	}
 	if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
 		text = inner[:len(inner)-1]
 	}

@@ -79,6 +79,7 @@ func readFile(t *testing.T, name string) []byte {
 	return text
 }
 
+// F-19: the program does not start on a database that is damaged, of another program, read-only or on a full disk, and says so.
 func TestStartOnADatabaseThatCannotBeUsed(t *testing.T) {
 	sound, waiting := filledDatabase(t)
 	const advice = "restore it from a backup, or move it away"

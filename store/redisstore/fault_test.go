@@ -221,18 +221,25 @@ func TestLostAnswersUnderLoad(t *testing.T) {
 	}
 }
 
-// F-05: the server is killed and comes back with its append-only file. What was approved and written stays approved,
-// and the owner hears that data may be lost.
+// F-05: the server is killed and comes back with its append-only file. What was approved and written stays approved, a
+// guess that was answered stays counted (INV-5), and the owner hears that data may be lost.
 func TestKilledWithAOF(t *testing.T) {
 	server := startRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	var suspected atomic.Int32
 	s := open(t, Options{URL: server.url(), Suspected: func() { suspected.Add(1) }})
 	used, open := begin(t, s), begin(t, s)
 	used.must(code, countersign.OutcomeApproved)
+	left := 0
+	for range countersign.MaxChecks - 1 {
+		left = open.must("111111", countersign.OutcomeIncorrect).Phone.ChecksLeft
+	}
 	server.kill()
 	server.start()
 	eventually(t, "the store answers", func() bool { return s.Ping(t.Context()) == nil })
 	used.must(code, countersign.OutcomeClosed)
+	if o, _, err := s.Lookup(t.Context(), open.r.ID); err != nil || o.Record.Checks != countersign.MaxChecks-1 || o.Phone.ChecksLeft != left {
+		t.Errorf("after the kill: %+v, %v; want %d guesses counted, %d left of the phone", o, err, countersign.MaxChecks-1, left)
+	}
 	if n := suspected.Load(); n != 1 {
 		t.Errorf("a restart was suspected %d times, want once", n)
 	}

@@ -28,6 +28,7 @@ func open(t testing.TB, o Options) *Store {
 // patient is a timeout for tests that are not about time, on machines that do much else.
 const patient = 5 * time.Second
 
+// INV-1 to INV-4, INV-8 and INV-13 are scenarios of the suite; their control is storetest's TestControl.
 func TestStore(t *testing.T) {
 	server := startRedis(t)
 	storetest.Run(t, func(t *testing.T) countersign.Store {

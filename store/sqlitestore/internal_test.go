@@ -216,6 +216,7 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// INV-12 on SQLite: what has run out is deleted.
 func TestPurge(t *testing.T) {
 	f := newFixture(t)
 	for i := range 3 {
@@ -252,6 +253,7 @@ func TestPurge(t *testing.T) {
 
 // TestFull fills the file up to a bound: moves fail and change nothing, reads go on, and with room the store goes
 // on as if nothing had been.
+// It is the full disk of F-19.
 func TestFull(t *testing.T) {
 	f := newFixture(t)
 	kept := f.begin()

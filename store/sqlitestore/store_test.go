@@ -10,6 +10,7 @@ import (
 	"countersign/store/storetest"
 )
 
+// INV-1 to INV-4, INV-8 and INV-13 are scenarios of the suite; their control is storetest's TestControl.
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) countersign.Store { return open(t, filepath.Join(t.TempDir(), "hot.db")) })
 }

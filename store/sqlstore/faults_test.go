@@ -64,6 +64,7 @@ func TestOpenPostgresThatIsNotThere(t *testing.T) {
 	openFails(t, shared.database(t)+"&options="+url.QueryEscape("-cdefault_transaction_read_only=on"), "read-only")
 }
 
+// F-19: a damaged file is not opened.
 func TestOpenDamagedSQLite(t *testing.T) {
 	source := sqliteSource(t)
 	d := open(t, source, sqlstore.Options{})
@@ -231,6 +232,7 @@ func TestShortLock(t *testing.T) {
 	}
 }
 
+// F-19: a full disk fails a write, and the next one after room was made goes well.
 func TestFullDisk(t *testing.T) {
 	source := t.TempDir() + "/full.db"
 	d := open(t, source+"?_pragma=max_page_count(80)", hasty)
