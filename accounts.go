@@ -171,6 +171,9 @@ func (a *Accounts) redeemed(ctx context.Context, q *RedeemRequest, move *Redeem,
 		a.forgetDevices(ctx, q.App, to)
 	}
 	a.observe(EventSessionStarted, q.App.ID, string(q.Kind))
+	if move.Use != nil {
+		a.observe(EventFactorUsed, q.App.ID, string(move.Use.Type))
+	}
 	if move.Use != nil && move.Use.Type == FactorRecovery {
 		a.factorEvent(ctx, EventRecoveryUsed, q.App, r.User.ID, FactorRecovery)
 	}

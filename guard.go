@@ -127,6 +127,7 @@ const (
 	EventSteppedUp      EventName = "session.stepped_up"
 	EventFactorAdded    EventName = "factor.added" // of these, Result is the factor's type
 	EventFactorRemoved  EventName = "factor.removed"
+	EventFactorUsed     EventName = "factor.used"    // in a login or a step-up
 	EventFactorRefused  EventName = "factor.refused" // a wrong guess, or one too many
 	EventFactorLocked   EventName = "factor.locked"  // so many wrong guesses in a row that there is a wait
 	EventRecoveryUsed   EventName = "factor.recovery_used"

@@ -363,6 +363,7 @@ func (a *Accounts) LoginByPasskey(ctx context.Context, q *PasskeyLogin) (*Login,
 			return nil, err
 		}
 	}
+	a.observe(EventFactorUsed, q.App.ID, string(use.Type))
 	a.observe(EventSessionStarted, q.App.ID, string(q.Kind))
 	return a.login(ctx, record, token)
 }
@@ -385,6 +386,7 @@ func (a *Accounts) StepUpByPasskey(ctx context.Context, app *App, s *Session, an
 	if err != nil {
 		return nil, err
 	}
+	a.observe(EventFactorUsed, app.ID, string(use.Type))
 	a.observe(EventSteppedUp, app.ID, string(use.Type))
 	return a.login(ctx, renewed, token)
 }

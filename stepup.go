@@ -114,7 +114,13 @@ func (a *Accounts) show(ctx context.Context, move *ShowFactor, token refreshToke
 		err = factorRefusal(result)
 	}
 	if err != nil {
+		if result == FactorUsed {
+			a.observe(EventFactorRefused, move.Session.App, what)
+		}
 		return nil, err
+	}
+	if move.Use != nil {
+		a.observe(EventFactorUsed, move.Session.App, what)
 	}
 	a.observe(EventSteppedUp, move.Session.App, what)
 	return a.login(ctx, move.Session, token)

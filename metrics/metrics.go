@@ -5,6 +5,7 @@ package metrics
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +36,9 @@ type Metrics struct {
 	twice      *prometheus.CounterVec
 	logDelays  prometheus.Counter
 	rollbacks  prometheus.Counter
+	factors    *prometheus.CounterVec
+	stepUps    *prometheus.CounterVec
+	accounts   *prometheus.CounterVec
 	requests   *prometheus.CounterVec
 	latency    *prometheus.HistogramVec
 }
@@ -75,11 +79,14 @@ func New() *Metrics {
 		rollbacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "countersign", Name: "store_rollback_suspected_total", Help: "Times Redis came back as another process or role and may have forgotten writes.",
 		}),
+		factors:  counter("factor_events_total", "Further factors that were added, removed, used, refused, locked after wrong codes, or copied.", "app", "factor", "event"),
+		stepUps:  counter("step_ups_total", "Sessions in which a factor was shown again; phone raises no level.", "app", "factor"),
+		accounts: counter("account_events_total", "Users and sessions: what began, changed and ended.", "app", "event"),
 		requests: counter("http_requests_total", "HTTP requests, by the pattern of their route.", "route", "status"),
 		latency:  histogram("http_request_seconds", "HTTP request latency.", latencyBuckets, "route"),
 	}
 	m.registry.MustRegister(
-		m.starts, m.sends, m.sendTime, m.receipts, m.checks, m.ended, m.verifyTime, m.faults, m.legs, m.decisions, m.shadows, m.unrecorded, m.spent, m.takeovers, m.twice, m.logDelays, m.rollbacks, m.requests, m.latency,
+		m.starts, m.sends, m.sendTime, m.receipts, m.checks, m.ended, m.verifyTime, m.faults, m.legs, m.decisions, m.shadows, m.unrecorded, m.spent, m.takeovers, m.twice, m.logDelays, m.rollbacks, m.factors, m.stepUps, m.accounts, m.requests, m.latency,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -108,6 +115,15 @@ func (m *Metrics) Observe(e countersign.Event) {
 		if e.Result == string(countersign.StatusApproved) {
 			m.verifyTime.WithLabelValues(e.App, channel).Observe(e.Duration.Seconds())
 		}
+	case countersign.EventFactorAdded, countersign.EventFactorRemoved, countersign.EventFactorUsed, countersign.EventFactorRefused,
+		countersign.EventFactorLocked, countersign.EventPasskeyCopied:
+		_, event, _ := strings.Cut(string(e.Name), ".")
+		m.factors.WithLabelValues(e.App, e.Result, event).Inc()
+	case countersign.EventSteppedUp:
+		m.stepUps.WithLabelValues(e.App, e.Result).Inc()
+	case countersign.EventUserCreated, countersign.EventUserErased, countersign.EventNumberLost, countersign.EventNumberChanged,
+		countersign.EventSessionStarted, countersign.EventSessionEnded, countersign.EventSessionReused:
+		m.accounts.WithLabelValues(e.App, string(e.Name)).Inc()
 	case countersign.EventFault:
 		m.faults.WithLabelValues(e.Result).Inc()
 	case countersign.EventLogDelay:

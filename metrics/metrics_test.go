@@ -29,6 +29,13 @@ func TestObserve(t *testing.T) {
 		e.Name, e.Result, e.Duration = step.name, step.result, 3*time.Second
 		m.Observe(e)
 	}
+	for name, result := range map[countersign.EventName]string{
+		countersign.EventFactorAdded: "totp", countersign.EventFactorRemoved: "all", countersign.EventFactorUsed: "passkey",
+		countersign.EventFactorRefused: "recovery_codes", countersign.EventFactorLocked: "totp", countersign.EventPasskeyCopied: "passkey",
+		countersign.EventSteppedUp: "phone", countersign.EventNumberChanged: "", countersign.EventSessionStarted: "bearer",
+	} {
+		m.Observe(countersign.Event{Name: name, App: "shop", Result: result})
+	}
 	m.RollbackSuspected()
 	m.Request("POST /v1/verifications", 201, time.Millisecond)
 
@@ -42,6 +49,15 @@ func TestObserve(t *testing.T) {
 		`countersign_checks_total{app="shop",channel="sms",country="SE",result="incorrect_code"} 1`,
 		`countersign_verifications_total{app="shop",channel="sms",country="SE",provider="sinch",status="approved"} 1`,
 		`countersign_verification_seconds_count{app="shop",channel="sms"} 1`,
+		`countersign_factor_events_total{app="shop",event="added",factor="totp"} 1`,
+		`countersign_factor_events_total{app="shop",event="removed",factor="all"} 1`,
+		`countersign_factor_events_total{app="shop",event="used",factor="passkey"} 1`,
+		`countersign_factor_events_total{app="shop",event="refused",factor="recovery_codes"} 1`,
+		`countersign_factor_events_total{app="shop",event="locked",factor="totp"} 1`,
+		`countersign_factor_events_total{app="shop",event="copied",factor="passkey"} 1`,
+		`countersign_step_ups_total{app="shop",factor="phone"} 1`,
+		`countersign_account_events_total{app="shop",event="user.number_changed"} 1`,
+		`countersign_account_events_total{app="shop",event="session.started"} 1`,
 		`countersign_faults_total{what="sweeping"} 1`,
 		`countersign_log_delays_total 1`,
 		`countersign_store_rollback_suspected_total 1`,

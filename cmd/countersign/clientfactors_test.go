@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,6 +153,9 @@ func TestTheGoClientsFactors(t *testing.T) {
 		t.Fatalf("Factors = %+v, %v", list, err)
 	}
 
+	if _, err := c.StepUp(ctx, token, &client.StepUpRequest{TOTP: other(c.fresh(app))}); !errors.Is(err, client.ErrIncorrectCode) {
+		t.Errorf("a wrong code: %v", err)
+	}
 	asked, err := c.AskPasskey(ctx, &client.Person{IP: "203.0.113.7"})
 	byPasskey, err := c.Redeem(ctx, &client.RedeemRequest{Passkey: c.usePasskey(device, asked, err)})
 	if err != nil || byPasskey.User.ID != s.User.ID {
@@ -190,6 +194,37 @@ func TestTheGoClientsFactors(t *testing.T) {
 	}
 	if _, err := c.Factors(ctx, token); !errors.Is(err, client.ErrSessionRevoked) {
 		t.Errorf("the session after a reset: %v", err)
+	}
+	factorsAreCounted(t, i, to, next, s.User.ID, "Laptop")
+}
+
+// factorsAreCounted looks for what TestTheGoClientsFactors did in the metrics, which name nobody.
+func factorsAreCounted(t *testing.T, i *instanceUnderTest, people ...string) {
+	t.Helper()
+	_, text := i.raw("GET", "/metrics", "")
+	for _, want := range []string{
+		`countersign_factor_events_total{app="demo",event="added",factor="totp"} 1`,
+		`countersign_factor_events_total{app="demo",event="added",factor="recovery_codes"} 1`,
+		`countersign_factor_events_total{app="demo",event="added",factor="passkey"} 1`,
+		`countersign_factor_events_total{app="demo",event="used",factor="totp"} 1`,
+		`countersign_factor_events_total{app="demo",event="used",factor="recovery_codes"} 1`,
+		`countersign_factor_events_total{app="demo",event="used",factor="passkey"} 2`,
+		`countersign_factor_events_total{app="demo",event="refused",factor="totp"} 1`,
+		`countersign_factor_events_total{app="demo",event="removed",factor="totp"} 1`,
+		`countersign_factor_events_total{app="demo",event="removed",factor="all"} 1`,
+		`countersign_step_ups_total{app="demo",factor="totp"} 1`,
+		`countersign_step_ups_total{app="demo",factor="passkey"} 1`,
+		`countersign_step_ups_total{app="demo",factor="phone"} 1`,
+		`countersign_account_events_total{app="demo",event="user.number_changed"} 1`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	for _, one := range people {
+		if strings.Contains(text, strings.TrimPrefix(one, "+")) {
+			t.Errorf("the metrics name %s", one)
+		}
 	}
 }
 
