@@ -120,6 +120,7 @@ func (v *Verifier) Newest(ctx context.Context, app *App, to Address, face Face, 
 			return v.Get(ctx, app, r.ID)
 		}
 	}
+	v.log.flush(ctx) // what has just ended is found as well
 	list, _, err := v.List(ctx, &ListRequest{App: app, To: to, Face: face, Channel: ch, Limit: 1})
 	if err != nil {
 		return nil, err
@@ -132,6 +133,7 @@ func (v *Verifier) Newest(ctx context.Context, app *App, to Address, face Face, 
 
 // ByReference finds the newest verification that carries the app's reference. It reads the log.
 func (v *Verifier) ByReference(ctx context.Context, app *App, reference string, face Face) (*Verification, error) {
+	v.log.flush(ctx)
 	list, _, err := v.List(ctx, &ListRequest{App: app, Reference: reference, Face: face, Limit: 1})
 	if err != nil {
 		return nil, err

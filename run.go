@@ -167,9 +167,10 @@ func (v *Verifier) drainOutbox(ctx context.Context) {
 // transaction. It holds nothing that is not in the store's outbox too: when the log is slow it drops rows, and
 // drainOutbox writes them later.
 type logWriter struct {
-	v    *Verifier
-	rows chan *Record
-	stop chan struct{}
+	v       *Verifier
+	rows    chan *Record
+	flushes chan chan struct{}
+	stop    chan struct{}
 }
 
 const (
@@ -182,7 +183,7 @@ const (
 )
 
 func newLogWriter(v *Verifier) *logWriter {
-	return &logWriter{v: v, rows: make(chan *Record, logQueue), stop: make(chan struct{})}
+	return &logWriter{v: v, rows: make(chan *Record, logQueue), flushes: make(chan chan struct{}), stop: make(chan struct{})}
 }
 
 func (w *logWriter) add(r *Record) {
@@ -190,6 +191,24 @@ func (w *logWriter) add(r *Record) {
 	case w.rows <- r:
 	default:
 		// The outbox has it.
+	}
+}
+
+// flush waits until what was added before is written, so that a read finds what this process has answered.
+func (w *logWriter) flush(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case w.flushes <- done:
+	case <-w.stop:
+		return
+	case <-ctx.Done():
+		return
+	case <-time.After(logTimeout): // nobody runs it
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
@@ -220,16 +239,26 @@ func (w *logWriter) run() {
 			if waited++; len(batch) <= logFew || waited >= logLongest {
 				write()
 			}
+		case done := <-w.flushes:
+			w.drain(gather)
+			write()
+			close(done)
 		case <-w.stop:
-			for {
-				select {
-				case r := <-w.rows:
-					gather(r)
-				default:
-					w.write(batch)
-					return
-				}
-			}
+			w.drain(gather)
+			w.write(batch)
+			return
+		}
+	}
+}
+
+// drain takes what waits.
+func (w *logWriter) drain(gather func(r *Record)) {
+	for {
+		select {
+		case r := <-w.rows:
+			gather(r)
+		default:
+			return
 		}
 	}
 }

@@ -3,6 +3,7 @@ package countersign_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -350,5 +351,26 @@ func TestTheLogKeepsWhatTheStoreForgets(t *testing.T) {
 	byRef, err := b.ByReference(t.Context(), b.app, "r-1", countersign.FaceREST)
 	if err != nil || byRef.ID != v.ID {
 		t.Errorf("%v, %v", byRef, err)
+	}
+}
+
+// What this process has answered a moment ago is found by number and by reference at once, although the log is written behind
+// the answers.
+func TestWhatHasJustEndedIsFound(t *testing.T) {
+	b := newBench(t)
+	for n := range 10 {
+		to := fmt.Sprintf("+1415555%04d", 4100+n)
+		v := b.mustStart(t, to, func(q *countersign.StartRequest) { q.Reference = to })
+		if _, err := b.check(t, v.ID, b.carrier.code(t)); err != nil {
+			t.Fatal(err)
+		}
+		byNumber, err := b.Newest(t.Context(), b.app, address(t, to), countersign.FaceREST, countersign.ChannelSMS)
+		if err != nil || byNumber.ID != v.ID || byNumber.Status != countersign.StatusApproved {
+			t.Fatalf("by number: %+v, %v", byNumber, err)
+		}
+		byReference, err := b.ByReference(t.Context(), b.app, to, countersign.FaceREST)
+		if err != nil || byReference.ID != v.ID || byReference.Status != countersign.StatusApproved {
+			t.Fatalf("by reference: %+v, %v", byReference, err)
+		}
 	}
 }

@@ -14,6 +14,10 @@ import (
 // know it passes on. The addresses are named without user and password.
 func (t *target) explain(err error) error {
 	at := strings.Join(t.addrs, ", ")
+	var dialled *net.OpError
+	if errors.As(err, &dialled) && dialled.Addr != nil {
+		at = dialled.Addr.String() // of a cluster's nodes, the one
+	}
 	what := "Redis"
 	if t.topology == sentinel {
 		what = "Redis or a sentinel"
