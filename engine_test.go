@@ -275,3 +275,15 @@ func (e *events) Observe(ev countersign.Event) {
 	defer e.mu.Unlock()
 	e.list = append(e.list, ev)
 }
+
+// count is how often an event was observed.
+func (e *events) count(name countersign.EventName) (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.list {
+		if e.list[i].Name == name {
+			n++
+		}
+	}
+	return n
+}

@@ -1,7 +1,10 @@
 package countersign
 
 import (
+	"encoding/json"
 	"errors"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -32,4 +35,34 @@ func ParseMoney(amount, currency string) (Money, error) {
 		n++
 	}
 	return Money{n, currency}, nil
+}
+
+// MoneyOf reads an amount that a vendor gives as a JSON number, which may have an exponent: 7.5e-3.
+func MoneyOf(amount json.Number, currency string) (Money, error) {
+	text := string(amount)
+	if strings.ContainsAny(text, "eE") {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return Money{}, errNoMoney
+		}
+		text = strconv.FormatFloat(f, 'f', -1, 64) // the shortest text of this very number: no digit is made up
+	}
+	return ParseMoney(text, currency)
+}
+
+// Times is what n of the same cost, for vendors who tell the price of a part. It is no amount (a zero Money) where that is
+// more than can be written, or n is negative.
+func (m Money) Times(n int) Money {
+	if n < 0 || n > 0 && m.Micros > math.MaxInt64/int64(n) {
+		return Money{}
+	}
+	return Money{m.Micros * int64(n), m.Currency}
+}
+
+// Plus adds an amount of the same currency; of another it is no amount.
+func (m Money) Plus(other Money) Money {
+	if m.Currency != other.Currency || m.Micros > math.MaxInt64-other.Micros {
+		return Money{}
+	}
+	return Money{m.Micros + other.Micros, m.Currency}
 }

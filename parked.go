@@ -53,6 +53,8 @@ func (p *parked) due(now time.Time) []parkedReceipt {
 	rest := p.list[:0]
 	for _, one := range p.list {
 		switch {
+		case now.Sub(one.came) > parkedFor && one.receipt.Status == "":
+			// a price of a message that was never written down
 		case now.Sub(one.came) > parkedFor:
 			p.v.cfg.Observer.Observe(Event{Name: EventReceipt, Result: "unknown"})
 		case len(due) < parkedTries && !now.Before(one.next):
@@ -71,9 +73,7 @@ func (p *parked) retry(ctx context.Context) {
 	now := time.Now()
 	var again []parkedReceipt
 	for _, one := range p.due(now) {
-		o, err := p.v.cfg.Store.Receipt(ctx, &one.receipt)
-		if err == nil && (o.Result != OutcomeUnknown || o.Record == nil) {
-			p.v.tookReceipt(ctx, &one.receipt, o)
+		if p.took(ctx, &one.receipt) {
 			continue
 		}
 		one.tries++
@@ -86,4 +86,18 @@ func (p *parked) retry(ctx context.Context) {
 	p.mu.Lock()
 	p.list = append(p.list, again...)
 	p.mu.Unlock()
+}
+
+// took says whether a receipt has found what it is of.
+func (p *parked) took(ctx context.Context, r *Receipt) bool {
+	if r.Status == "" {
+		known, err := p.v.takeCost(ctx, r)
+		return known && err == nil
+	}
+	o, err := p.v.cfg.Store.Receipt(ctx, r)
+	if err != nil || (o.Result == OutcomeUnknown && o.Record != nil) {
+		return false
+	}
+	p.v.tookReceipt(ctx, r, o)
+	return true
 }

@@ -3,6 +3,7 @@ package countersign
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +19,13 @@ func (v *Verifier) TakeReceipt(ctx context.Context, r Receipt) error {
 	}
 	r.Detail = strings.ToValidUTF8(r.Detail, "")
 	ctx = detached(ctx)
+	if r.Status == "" {
+		known, err := v.takeCost(ctx, &r)
+		if err != nil || known {
+			return err
+		}
+		return v.parked.add(r)
+	}
 	o, err := v.cfg.Store.Receipt(ctx, &r)
 	if err != nil {
 		return err
@@ -45,6 +53,56 @@ func (v *Verifier) tookReceipt(ctx context.Context, r *Receipt, o *Outcome) {
 		v.log.add(o.Record)
 	}
 	v.cfg.Observer.Observe(e)
+}
+
+// takeCost settles what a message did cost, and does nothing else. It is false for a message that is not known yet.
+func (v *Verifier) takeCost(ctx context.Context, r *Receipt) (known bool, err error) {
+	o, err := v.find(ctx, r.ID)
+	if errors.Is(err, ErrNotFound) {
+		return true, nil // it never will be
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, d := range o.Record.Deliveries {
+		if d.ID == r.DeliveryID || (d.Ref == r.Ref && r.Ref != "") {
+			v.settle(ctx, r, o.Record, &d, o.Now)
+			return true, nil
+		}
+	}
+	return o.Record.Status.Final(), nil
+}
+
+// Sending is a message that was handed to a vendor.
+type Sending struct {
+	Verification string
+	Delivery     Delivery
+}
+
+// sendingsFor and mostSendings bound what SendingsTo looks at: a phone gets at most ten messages a day.
+const (
+	sendingsFor  = 24 * time.Hour
+	mostSendings = 20
+)
+
+// SendingsTo lists what a route sent to an address within a day, newest first, for vendors whose receipts name a message
+// by their own id and the number alone. It reads the log, so another process' messages are there, and those of before a
+// restart; what was sent within the last second may be missing.
+func (v *Verifier) SendingsTo(ctx context.Context, route string, to Address) ([]Sending, error) {
+	ring := v.cfg.Keys()
+	rows, err := v.cfg.Log.List(ctx, ListQuery{Phone: ring.PhoneHash(to), Former: ring.FormerHashes(to), CreatedAfter: v.Now().Add(-sendingsFor), Limit: mostSendings})
+	if err != nil {
+		return nil, err
+	}
+	var list []Sending
+	for _, r := range rows {
+		for _, d := range slices.Backward(r.Deliveries) {
+			if d.Provider == route && d.Ref != "" {
+				list = append(list, Sending{r.ID, d})
+			}
+		}
+	}
+	return list, nil
 }
 
 // TakeOutcome implements ReceiptSink. Of what a hosted vendor reports on its own account only a refusal or a

@@ -9,8 +9,9 @@ import (
 	"countersign/guard"
 )
 
-// A vendor tells what a message did cost in every one of its receipts, and each of them more than once: it is settled once.
-func TestACostIsSettledOnce(t *testing.T) {
+// capped is an engine whose app has a cap of 10 EUR a day, at 0.10 a message; await waits until so much of it is used.
+func capped(t *testing.T) (b *bench, await func(millionths int)) {
+	t.Helper()
 	prices, err := guard.ParsePrices("prices.csv", []byte("*,*,sms,0.10\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -23,9 +24,7 @@ func TestACostIsSettledOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t, func(c *countersign.Config, _ *countersign.App) { c.Guard = judge })
-	v := b.mustStart(t, "+14155550123")
-	b.written(t, v.ID)
+	b = newBench(t, func(c *countersign.Config, _ *countersign.App) { c.Guard = judge })
 	used := func() int {
 		e, err := b.Explain(t.Context(), &countersign.StartRequest{
 			App: b.app, To: address(t, "+14155550124"), Channel: countersign.ChannelSMS, Purpose: countersign.PurposeLogin,
@@ -36,7 +35,7 @@ func TestACostIsSettledOnce(t *testing.T) {
 		i := slices.IndexFunc(e.Rules, func(r countersign.RuleState) bool { return r.Rule == "money_app_day" })
 		return e.Rules[i].Used
 	}
-	await := func(want int) {
+	return b, func(want int) {
 		t.Helper()
 		for end := time.Now().Add(60 * time.Second); used() != want; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
@@ -44,6 +43,13 @@ func TestACostIsSettledOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A vendor tells what a message did cost in every one of its receipts, and each of them more than once: it is settled once.
+func TestACostIsSettledOnce(t *testing.T) {
+	b, await := capped(t)
+	v := b.mustStart(t, "+14155550123")
+	b.written(t, v.ID)
 	await(100_000)
 	receipt := func(status countersign.DeliveryStatus, micros int64, currency string) {
 		t.Helper()
@@ -63,4 +69,37 @@ func TestACostIsSettledOnce(t *testing.T) {
 	w := b.mustStart(t, "+14155550125")
 	b.written(t, w.ID)
 	await(230_000) // whatever a second settlement would have changed was written before this
+
+	// A price alone moves no delivery and is no receipt; one that comes before its message is known waits for it.
+	events := b.events.count(countersign.EventReceipt)
+	price := func(r countersign.Receipt) {
+		t.Helper()
+		r.Cost = countersign.Money{Micros: 40_000, Currency: "EUR"}
+		if err := b.TakeReceipt(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	price(countersign.Receipt{ID: w.ID, DeliveryID: w.Deliveries[0].ID})
+	await(170_000)
+	price(countersign.Receipt{ID: w.ID, Ref: "nobody's"})
+	price(countersign.Receipt{ID: "ver_000aaaaaaaaaaaaaaaaaaaaaaaaaa", Ref: "x"})
+	x := b.mustStart(t, "+14155550126")
+	b.written(t, x.ID)
+	await(270_000)
+	if got, err := b.Get(t.Context(), b.app, w.ID); err != nil || got.Deliveries[0].Status != w.Deliveries[0].Status || len(got.Deliveries) != 1 {
+		t.Errorf("a price moved the delivery: %+v, %v", got, err)
+	}
+	if n := b.events.count(countersign.EventReceipt); n != events {
+		t.Errorf("a price was heard as %d receipts", n-events)
+	}
+}
+
+// A price that overtakes the answer to its send is settled when the send is written down.
+func TestAnEarlyPriceWaits(t *testing.T) {
+	b, await := capped(t)
+	b.carrier.answers(func(m *countersign.Message) error {
+		return b.TakeReceipt(t.Context(), countersign.Receipt{ID: m.Verification, Ref: "ref-" + m.ID, Cost: countersign.Money{Micros: 30_000, Currency: "EUR"}})
+	})
+	b.mustStart(t, "+14155550127")
+	await(30_000)
 }

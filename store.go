@@ -467,10 +467,10 @@ const (
 
 // Receipt is a vendor's word on a delivery.
 type Receipt struct {
-	ID         string // the verification
-	DeliveryID string // ours; or, where the vendor does not give it back:
-	Ref        string // the vendor's
-	Status     DeliveryStatus
+	ID         string         // the verification
+	DeliveryID string         // ours; or, where the vendor does not give it back:
+	Ref        string         // the vendor's
+	Status     DeliveryStatus // "" when only Cost is known: nothing but the caps on money hears of it
 	Detail     string
 	At         time.Time // the vendor's time; zero when it gave none
 	Cost       Money     // what the message did cost, where the vendor says so

@@ -6,6 +6,7 @@ type Vonage struct {
 	Secret          string
 	SignatureSecret string // vonage
 	Brand           string // vonage-verify
+	Template        string // vonage, whatsapp
 }
 
 func ofVonage(field func(*Vonage) *string) func(*Config, []string, value) error {
@@ -18,5 +19,6 @@ func vonageSettings() []Setting {
 		{Path: "providers.*.vonage_secret", Secret: true, Doc: "vonage, vonage-verify: the API secret.", set: ofVonage(func(v *Vonage) *string { return &v.Secret })},
 		{Path: "providers.*.signature_secret", Secret: true, Doc: "vonage: the account's signature secret, which verifies the vendor's webhooks. Without it no delivery reports are asked for.", set: ofVonage(func(v *Vonage) *string { return &v.SignatureSecret })},
 		{Path: "providers.*.brand", Doc: "vonage-verify: the name in the vendor's texts, at most 16 characters.", set: ofVonage(func(v *Vonage) *string { return &v.Brand })},
+		{Path: "providers.*.whatsapp_template", Doc: "vonage: the approved authentication template of WhatsApp messages: its name, or `NAME/LANGUAGE` (`login_code/pt_BR`) where its language is not the message's.", set: ofVonage(func(v *Vonage) *string { return &v.Template })},
 	}
 }

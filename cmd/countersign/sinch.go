@@ -52,7 +52,7 @@ func (v *vendors) addSinch(name string, p *config.Provider) error {
 	if err != nil {
 		return fmt.Errorf("providers.%s: %w", name, err)
 	}
-	cfg := sinch.VerificationConfig{Name: name, Credentials: c, BaseURL: p.BaseURL}
+	cfg := sinch.VerificationConfig{Name: name, Credentials: c, BaseURL: p.BaseURL, Timeout: p.Carriage.Timeout}
 	route := provider.Route{Name: name, Channels: channels, Countries: p.Countries, Sender: p.Sender, Hosted: !own}
 	var callback func(countersign.ReceiptSink) http.Handler
 	if own {
@@ -86,7 +86,7 @@ func (v *vendors) addSinchSMS(name string, p *config.Provider) error {
 	}
 	made, err := sinch.NewSMS(sinch.SMSConfig{
 		Name: name, From: p.Sender, Region: p.Region, ServicePlan: p.ServicePlan, Token: hidden.Text(p.Token),
-		Project: p.Project, KeyID: p.KeyID, KeySecret: hidden.Text(p.KeySecret), BaseURL: p.BaseURL,
+		Project: p.Project, KeyID: p.KeyID, KeySecret: hidden.Text(p.KeySecret), BaseURL: p.BaseURL, Timeout: p.Carriage.Timeout,
 		CallbackURL: callback, CallbackToken: hidden.Text(p.CallbackToken), CallbackSecret: hidden.Text(p.CallbackSecret),
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"countersign"
@@ -32,10 +33,14 @@ func (v *vendors) addSMPP(name string, p *config.Provider) error {
 	return nil
 }
 
-// sessions are the vendors with whom a connection is kept, not made for each message.
+// sessions are the vendors with whom something goes on behind the messages: a connection that is kept, or prices that are
+// asked for.
 func (v *vendors) sessions(sink countersign.ReceiptSink) (list []runner) {
 	for _, r := range v.routes {
-		if s, ok := r.Provider.(*smpp.Provider); ok {
+		if s, ok := r.Provider.(interface {
+			Attach(sink countersign.ReceiptSink)
+			Run(ctx context.Context) error
+		}); ok {
 			s.Attach(sink)
 			list = append(list, s.Run)
 		}

@@ -30,6 +30,7 @@ func (v *vendors) addTwilio(name string, p *config.Provider) error {
 	}
 	made, err := twilio.NewMessaging(twilio.MessagingConfig{
 		Name: name, Account: twilioAccount(p), From: p.Sender, Pool: p.Twilio.Pool, Template: p.Twilio.Template, BaseURL: p.BaseURL,
+		Timeout:     p.Carriage.Timeout,
 		CallbackURL: v.publicURL + "/hooks/" + name + "/status",
 	})
 	if err != nil {
@@ -48,7 +49,9 @@ func (v *vendors) addTwilioVerify(name string, p *config.Provider) error {
 	if err != nil {
 		return err
 	}
-	made, err := twilio.NewVerify(twilio.VerifyConfig{Name: name, Account: twilioAccount(p), Service: p.Twilio.Service, BaseURL: p.BaseURL})
+	made, err := twilio.NewVerify(twilio.VerifyConfig{
+		Name: name, Account: twilioAccount(p), Service: p.Twilio.Service, BaseURL: p.BaseURL, Timeout: p.Carriage.Timeout,
+	})
 	if err != nil {
 		return fmt.Errorf("providers.%s: %w", name, err)
 	}

@@ -13,13 +13,17 @@ import (
 func vonageConfig(name string, p *config.Provider) vonage.Config {
 	return vonage.Config{
 		Name: name, Key: p.Vonage.Key, APISecret: hidden.Text(p.Vonage.Secret), From: p.Sender, Brand: p.Vonage.Brand, BaseURL: p.BaseURL,
-		Timeout: p.Carriage.Timeout, SignatureSecret: hidden.Text(p.Vonage.SignatureSecret),
+		Template: p.Vonage.Template, Timeout: p.Carriage.Timeout, SignatureSecret: hidden.Text(p.Vonage.SignatureSecret),
 	}
 }
 
 // addVonage adds a route over the Messages API. The vendor's webhooks come to /hooks/NAME/status and /hooks/NAME/inbound.
 func (v *vendors) addVonage(name string, p *config.Provider) error {
-	channels, err := channelsOf(name, p, smsChannels)
+	all := smsChannels
+	if p.Vonage.Template != "" {
+		all = []countersign.Channel{countersign.ChannelSMS, countersign.ChannelWhatsApp}
+	}
+	channels, err := channelsOf(name, p, all)
 	if err != nil {
 		return err
 	}
@@ -38,9 +42,14 @@ func (v *vendors) addVonage(name string, p *config.Provider) error {
 	return nil
 }
 
-// addVonageVerify adds a route over Verify v2, whose codes are the vendor's.
+// addVonageVerify adds a route over Verify v2, whose codes are the vendor's. WhatsApp needs a sender of one's own there, and is
+// served where the file asks for it.
 func (v *vendors) addVonageVerify(name string, p *config.Provider) error {
-	channels, err := channelsOf(name, p, []countersign.Channel{countersign.ChannelSMS, countersign.ChannelVoice})
+	all := []countersign.Channel{countersign.ChannelSMS, countersign.ChannelVoice}
+	if p.Sender != "" && len(p.Channels) > 0 {
+		all = append(all, countersign.ChannelWhatsApp)
+	}
+	channels, err := channelsOf(name, p, all)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,21 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
+func TestEventCosts(t *testing.T) {
+	for more, want := range map[string]int64{
+		`,"totalMessageParts":1,"totalMessagePrice":0.00581,"totalCarrierFee":0.003`: 8810,
+		`,"totalMessagePrice":9.582e-2,"totalCarrierFee":0.0`:                        95_820,
+		`,"totalMessagePrice":0.01`:                                                  10_000,
+		`,"totalCarrierFee":0.01`:                                                    0,
+		``:                                                                           0,
+	} {
+		r, ok := parseEvent(`{"eventType":"TEXT_DELIVERED","messageId":"m","context":{"verification":"ver_a","delivery":"msg_a"}` + more + `}`)
+		if !ok || r.Cost.Micros != want || (r.Cost.Currency == "USD") != (want > 0) {
+			t.Errorf("%s: %+v, %v; want %d", more, r, ok, want)
+		}
+	}
+}
+
 func FuzzEvent(f *testing.F) {
 	f.Add(`{"eventType":"TEXT_DELIVERED","messageId":"m","context":{"verification":"ver_a","delivery":"msg_a"}}`)
 	f.Add(`{"eventType":"TEXT_DELIVERED","context":[]}`)

@@ -198,6 +198,7 @@ func TestConformance(t *testing.T) {
 			{Name: "unknown error", Class: countersign.FailOperator, Answer: answer(400, `{"__type":"+14155550102"}`)},
 			{Name: "gateway timeout", Class: countersign.FailUnknown, Answer: answer(504, ``)},
 		},
+		Probe: answer(200, `{}`),
 		Receipts: &providertest.Receipts{
 			Handler: func(p countersign.Provider, sink countersign.ReceiptSink) http.Handler {
 				return p.(*aws.Provider).Callback(sink)
@@ -498,6 +499,12 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("no mistake at %s in %v", at, err)
 		}
 	}
+}
+
+func FuzzSend(f *testing.F) {
+	c := newCloud(f)
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) { return aws.New(c.config(base)) },
+		`{"MessageId":"m-1"}`, `{"__type":"ConflictException","Reason":"DESTINATION_PHONE_NUMBER_OPTED_OUT"}`, `{"__type":"#ExpiredTokenException"}`)
 }
 
 // FuzzNotification: no body that was not signed by the topic's key reaches the sink.

@@ -282,6 +282,8 @@ func parseEvent(text string) (countersign.Receipt, bool) {
 		At      int64             `json:"eventTimestamp"`
 		ID      string            `json:"messageId"`
 		Context map[string]string `json:"context"`
+		Price   json.Number       `json:"totalMessagePrice"` // of all parts
+		Fee     json.Number       `json:"totalCarrierFee"`
 	}
 	if err := json.Unmarshal([]byte(text), &e); err != nil {
 		return countersign.Receipt{}, false
@@ -298,7 +300,21 @@ func parseEvent(text string) (countersign.Receipt, bool) {
 	if r.Status == countersign.DeliveryUndelivered || r.Status == countersign.DeliveryFailed {
 		r.Detail = e.Type
 	}
+	r.Cost = costOf(e.Price, e.Fee)
 	return r, true
+}
+
+// costOf adds what AWS takes for a message to what the carrier takes for it. Events are in US dollars, whatever the account is
+// billed in.
+func costOf(price, fee json.Number) countersign.Money {
+	cost, err := countersign.MoneyOf(price, "USD")
+	if err != nil {
+		return countersign.Money{}
+	}
+	if more, err := countersign.MoneyOf(fee, "USD"); err == nil {
+		cost = cost.Plus(more)
+	}
+	return cost
 }
 
 func statusOf(event string) (countersign.DeliveryStatus, bool) {

@@ -89,11 +89,14 @@ func safeURL(text string) bool {
 // Provider sends text messages from one account. It is safe for concurrent use.
 type Provider struct {
 	cfg    Config
-	url    string
+	base   string // address of the SMS API
 	client *outbound.Client
 }
 
-var _ countersign.Provider = (*Provider)(nil)
+var (
+	_ countersign.Provider = (*Provider)(nil)
+	_ countersign.Finder   = (*Provider)(nil)
+)
 
 // New makes a provider, or reports every mistake in the configuration at once.
 func New(cfg Config) (*Provider, error) {
@@ -103,7 +106,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	return &Provider{cfg: cfg, url: strings.TrimRight(cfg.BaseURL, "/") + "/sms/3/messages", client: outbound.New(cfg.Name, cfg.Timeout, cfg.Transport)}, nil
+	return &Provider{cfg: cfg, base: strings.TrimRight(cfg.BaseURL, "/") + "/sms/3", client: outbound.New(cfg.Name, cfg.Timeout, cfg.Transport)}, nil
 }
 
 // CloseIdleConnections closes what waits for another request.
@@ -171,13 +174,63 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 		return countersign.Handed{}, p.client.Fail(countersign.FailOperator, "the request cannot be encoded", nil)
 	}
 	got, f := p.client.Do(ctx, &outbound.Question{
-		Method: http.MethodPost, URL: p.url, Body: body,
+		Method: http.MethodPost, URL: p.base + "/messages", Body: body,
 		Header: http.Header{"Authorization": {"App " + string(p.cfg.APIKey)}, "Content-Type": {"application/json"}, "Accept": {"application/json"}},
 	})
 	if f != nil {
 		return countersign.Handed{}, f
 	}
 	return p.judge(got, m)
+}
+
+// Find implements countersign.Finder: the vendor's log of 48 hours is asked for the message's id, which is ours. A message that
+// the vendor could not deliver is not there: another vendor may.
+func (p *Provider) Find(ctx context.Context, m *countersign.Message) (countersign.Handed, bool, error) {
+	list, f := p.logs(ctx, url.Values{"messageId": {m.ID}, "limit": {"1"}})
+	if f != nil {
+		f.Class = countersign.FailUnknown // whether it was sent stays open
+		return countersign.Handed{}, false, f
+	}
+	for _, one := range list {
+		if one.ID == m.ID && (one.Status.Group == groupPending || one.Status.Group == groupDelivered) {
+			return countersign.Handed{Ref: m.ID, Status: countersign.DeliveryAccepted}, true, nil
+		}
+	}
+	return countersign.Handed{}, false, nil
+}
+
+// Probe reads one line of the vendor's log, for the doctor: the door opens to this key, and it may look a lost answer up.
+func (p *Provider) Probe(ctx context.Context) error {
+	if _, f := p.logs(ctx, url.Values{"limit": {"1"}}); f != nil {
+		return f
+	}
+	return nil
+}
+
+// logged is a line of the vendor's log.
+type logged struct {
+	ID     string `json:"messageId"`
+	Status status `json:"status"`
+}
+
+func (p *Provider) logs(ctx context.Context, query url.Values) ([]logged, *countersign.Failure) {
+	got, f := p.client.Do(ctx, &outbound.Question{
+		Method: http.MethodGet, URL: p.base + "/logs?" + query.Encode(),
+		Header: http.Header{"Authorization": {"App " + string(p.cfg.APIKey)}, "Accept": {"application/json"}},
+	})
+	if f == nil && !got.OK() {
+		f = p.refused(got)
+	}
+	if f != nil {
+		return nil, f
+	}
+	var a struct {
+		Results []logged `json:"results"`
+	}
+	if err := got.Into(&a); err != nil || a.Results == nil {
+		return nil, p.client.Fail(countersign.FailUnknown, "the answer has no log", nil)
+	}
+	return a.Results, nil
 }
 
 func (p *Provider) judge(got *outbound.Answer, m *countersign.Message) (countersign.Handed, error) {

@@ -2,8 +2,8 @@ package infobip_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -83,6 +83,7 @@ func TestConformance(t *testing.T) {
 			{Name: "forbidden", Class: countersign.FailOperator, Answer: answer(403, `{"errorCode":"E403"}`)},
 			{Name: "gateway timeout", Class: countersign.FailUnknown, Answer: answer(504, ``)},
 		},
+		Probe: answer(200, `{"results":[]}`),
 		Receipts: &providertest.Receipts{
 			Handler: func(p countersign.Provider, sink countersign.ReceiptSink) http.Handler {
 				return p.(*infobip.Provider).Callback(sink)
@@ -135,6 +136,69 @@ func TestLostAnswer(t *testing.T) {
 	m.Attempt = 2
 	if h, err := p.Send(t.Context(), m); err != nil || h.Ref != m.ID {
 		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// found is a log with the first test message.
+func found(group int, name string) string {
+	return fmt.Sprintf(`{"results":[{"messageId":%q,"destination":"14155550101","status":{"groupId":%d,"name":%q}}]}`, providertest.NewMessage(1).ID, group, name)
+}
+
+// A message whose answer was lost is looked up by its id, which is ours.
+func TestFind(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		answer     providertest.Answer
+		found, err bool
+	}{
+		{"on its way", answer(200, found(1, "PENDING_ENROUTE")), true, false},
+		{"delivered", answer(200, found(3, "DELIVERED_TO_HANDSET")), true, false},
+		{"rejected", answer(200, found(5, "REJECTED_NETWORK")), false, false},
+		{"nobody has it", answer(200, `{"results":[]}`), false, false},
+		{"another's", answer(200, strings.Replace(found(1, "PENDING_ENROUTE"), `"messageId":"msg_`, `"messageId":"x`, 1)), false, false},
+		{"the key may not read the log", answer(403, `{"errorCode":"E403"}`), false, true},
+		{"nonsense", answer(200, `[]`), false, true},
+		{"of no log", answer(200, `{}`), false, true},
+	} {
+		c := providertest.NewCarrier(tt.answer)
+		p, err := infobip.New(config(c.URL()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := providertest.NewMessage(1)
+		h, ok, err := p.Find(t.Context(), m)
+		var f *countersign.Failure
+		if ok != tt.found || (err != nil) != tt.err || tt.err && (!errors.As(err, &f) || f.Class != countersign.FailUnknown) || tt.found && h.Ref != m.ID {
+			t.Errorf("%s: %+v, %v, %v", tt.name, h, ok, err)
+		}
+		if asked := c.Requests(); len(asked) != 1 || asked[0].Path != "/sms/3/logs?limit=1&messageId="+m.ID || asked[0].Method != http.MethodGet {
+			t.Errorf("%s: asked %+v", tt.name, asked)
+		}
+		p.CloseIdleConnections()
+		c.Close()
+	}
+}
+
+func TestCosts(t *testing.T) {
+	m := providertest.NewMessage(1)
+	for price, want := range map[string]countersign.Money{
+		`"messageCount":1,"price":{"pricePerMessage":0.0095,"currency":"EUR"}`:   {Micros: 9500, Currency: "EUR"},
+		`"messageCount":3,"price":{"pricePerMessage":9.5E-3,"currency":"EUR"}`:   {Micros: 28_500, Currency: "EUR"},
+		`"price":{"pricePerMessage":0.0095,"currency":"EUR"}`:                    {Micros: 9500, Currency: "EUR"},
+		`"messageCount":2,"price":{"pricePerMessage":null,"currency":"UNKNOWN"}`: {},
+		`"messageCount":2`: {},
+	} {
+		p, err := infobip.New(config("http://127.0.0.1:1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink := &providertest.Sink{}
+		body := strings.Replace(report(m, m.ID, countersign.DeliveryDelivered), `"bulkId":"b"`, price, 1)
+		w := httptest.NewRecorder()
+		p.Callback(sink).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/hooks/infobip/sms/"+callbackToken, strings.NewReader(body)))
+		if got := sink.Receipts(); w.Code != 200 || len(got) != 1 || got[0].Cost != want {
+			t.Errorf("%s: %d, %+v", price, w.Code, got)
+		}
 	}
 }
 
@@ -214,33 +278,6 @@ func FuzzReports(f *testing.F) {
 
 // FuzzAnswer: whatever the vendor answers, a send tells the truth and quotes nothing.
 func FuzzAnswer(f *testing.F) {
-	f.Add(200, standing(1, "PENDING_ACCEPTED"))
-	f.Add(400, `{"errorCode":"741854"}`)
-	f.Add(200, `[]`)
-	var status int
-	var body string
-	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}))
-	f.Cleanup(vendor.Close)
-	p, err := infobip.New(config(vendor.URL))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(p.CloseIdleConnections)
-	f.Fuzz(func(t *testing.T, code int, text string) {
-		if code < 200 || code > 599 || code == 204 || code == 304 {
-			return
-		}
-		status, body = code, text
-		m := providertest.NewMessage(2)
-		h, err := p.Send(t.Context(), m)
-		if err == nil && (h.Ref == "" || code > 299) {
-			t.Errorf("%d %q was taken as %+v", code, text, h)
-		}
-		if err != nil && (strings.Contains(err.Error(), m.Code.Reveal()) || strings.Contains(err.Error(), m.To.Dial()[1:])) {
-			t.Errorf("the error is %v", err)
-		}
-	})
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) { return infobip.New(config(base)) },
+		standing(1, "PENDING_ACCEPTED"), standing(5, "REJECTED_DESTINATION"), `{"errorCode":"741854"}`, found(1, "PENDING_ENROUTE"))
 }

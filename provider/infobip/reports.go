@@ -75,6 +75,8 @@ func parseReports(body []byte) ([]countersign.Receipt, error) {
 			Data   string `json:"callbackData"`
 			Done   string `json:"doneAt"`
 			Status status `json:"status"`
+			Parts  int    `json:"messageCount"`
+			Price  price  `json:"price"`
 			Error  struct {
 				Name string `json:"name"`
 			} `json:"error"`
@@ -92,7 +94,7 @@ func parseReports(body []byte) ([]countersign.Receipt, error) {
 		if !known || one.Data == "" || len(one.Data) > 128 || one.ID == "" || len(one.ID) > 128 {
 			continue
 		}
-		r := countersign.Receipt{ID: one.Data, DeliveryID: one.ID, Ref: one.ID, Status: s}
+		r := countersign.Receipt{ID: one.Data, DeliveryID: one.ID, Ref: one.ID, Status: s, Cost: one.Price.of(one.Parts)}
 		if at, err := time.Parse("2006-01-02T15:04:05.000Z0700", one.Done); err == nil {
 			r.At = at
 		}
@@ -105,4 +107,19 @@ func parseReports(body []byte) ([]countersign.Receipt, error) {
 		list = append(list, r)
 	}
 	return list, nil
+}
+
+// price is what the vendor takes for a part of a message.
+type price struct {
+	Part     json.Number `json:"pricePerMessage"`
+	Currency string      `json:"currency"`
+}
+
+// of is the price of a message of so many parts; a report that does not count them is about one.
+func (p price) of(parts int) countersign.Money {
+	part, err := countersign.MoneyOf(p.Part, p.Currency)
+	if err != nil {
+		return countersign.Money{}
+	}
+	return part.Times(max(parts, 1))
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,4 +178,55 @@ func (s *Subject) redirect() error {
 		return errors.New("the code went to where the vendor's answer pointed")
 	}
 	return wants(err, m, countersign.FailOperator, countersign.FailTemporary, countersign.FailUnknown)
+}
+
+// probes: the door opens to whom the vendor knows, stays shut to whom it does not, and nothing is sent through it.
+func (s *Subject) probes() error {
+	for _, c := range []struct {
+		name   string
+		answer Answer
+		class  countersign.FailureClass
+		opens  bool
+	}{
+		{"the vendor's answer", s.Probe, 0, true},
+		{"status 401", status(http.StatusUnauthorized, `{"error":"who"}`), countersign.FailOperator, false},
+		{"status 503", status(http.StatusServiceUnavailable, `{"error":"later"}`), countersign.FailTemporary, false},
+		{"silence", silence, countersign.FailUnknown, false},
+	} {
+		if err := s.probe(c.answer, c.class, c.opens); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Subject) probe(answer Answer, class countersign.FailureClass, opens bool) error {
+	c, p, end, err := s.meet(answer)
+	if err != nil {
+		return err
+	}
+	defer end()
+	prober, ok := p.(Prober)
+	if !ok {
+		return errors.New("the provider has no Probe")
+	}
+	limit := sendTime
+	if class == countersign.FailUnknown && !opens {
+		limit = 300 * time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := prober.Probe(ctx); opens && err != nil {
+		return err
+	} else if !opens {
+		if err := wants(err, s.Message(9), class); err != nil {
+			return err
+		}
+	}
+	for _, r := range c.Requests() {
+		if strings.Contains(string(r.Body), s.Message(9).Text) {
+			return errors.New("a message was sent")
+		}
+	}
+	return nil
 }

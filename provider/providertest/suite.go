@@ -25,6 +25,14 @@ type Subject struct {
 	Message func(i int) *countersign.Message
 	// Receipts is how the vendor reports on deliveries; nil when it does not.
 	Receipts *Receipts
+	// Probe answers the question by which the vendor's door is tried, where the provider can ask one (Prober) that sends
+	// nothing; nil when it cannot.
+	Probe Answer
+}
+
+// Prober is a provider that can try its vendor's door without sending anything.
+type Prober interface {
+	Probe(ctx context.Context) error
 }
 
 // Refusal is one way of a vendor to say no, and what that means.
@@ -85,6 +93,9 @@ func Cases(s Subject) []Case {
 	}
 	for _, l := range lostAnswers() {
 		list = append(list, Case{l.name, func() error { return s.lost(l) }})
+	}
+	if s.Probe != nil {
+		list = append(list, Case{"probe", s.probes})
 	}
 	if s.Receipts != nil {
 		list = append(

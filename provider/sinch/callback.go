@@ -31,6 +31,10 @@ type event struct {
 	Status    string `json:"status"`
 	Reason    string `json:"reason"`
 	SMSResult string `json:"smsResult"`
+	Price     struct {
+		Amount   json.Number `json:"amount"`
+		Currency string      `json:"currencyId"`
+	} `json:"price"`
 	bearer
 }
 
@@ -83,7 +87,6 @@ func (c *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	callback.Acknowledge(w, err)
 }
 
-// readCallback reads a posted body; when it cannot, it has answered.
 // decision is the answer to a VerificationRequestEvent.
 type decision struct {
 	Action  string    `json:"action"`
@@ -109,7 +112,19 @@ func (c *events) request(ctx context.Context, w http.ResponseWriter, e *event, r
 		return false
 	}
 	callback.Respond(w, http.StatusOK, d)
+	if d.Action == "allow" {
+		_ = http.NewResponseController(w).Flush() // the vendor waits for the answer, and not for what follows
+		c.costs(ctx, e)
+	}
 	return true
+}
+
+// costs hands on the price that the vendor names when it asks whether it may start. It is a price in advance: what a call's
+// duration adds is told by no callback. One that cannot be kept is missed.
+func (c *events) costs(ctx context.Context, e *event) {
+	if cost, err := countersign.MoneyOf(e.Price.Amount, e.Price.Currency); err == nil && e.ID != "" {
+		_ = c.sink.TakeReceipt(ctx, countersign.Receipt{ID: e.Reference, Ref: e.ID, Cost: cost})
+	}
 }
 
 func (c *events) decide(ctx context.Context, e *event) (decision, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,6 +69,38 @@ var pendingID = providertest.NewMessage(1).Verification
 func requestEvent(method, reference string) string {
 	return fmt.Sprintf(`{"id":"v1","event":"VerificationRequestEvent","method":%q,"identity":{"type":"number","endpoint":"+12025550134","verified":false},`+
 		`"price":{"currencyId":"USD","amount":0.0308},"rate":{"currencyId":"USD","amount":0.0},"reference":%q}`, method, reference)
+}
+
+// The vendor names its price when it asks whether it may start. What it may not start costs nothing.
+func TestPrices(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body  string
+		costs int64 // 0: nothing is handed on
+	}{
+		"allowed":           {requestEvent("sms", pendingID), 30_800},
+		"with an exponent":  {strings.Replace(requestEvent("sms", pendingID), "0.0308", "3.08e-2", 1), 30_800},
+		"denied":            {requestEvent("sms", "ver_000aaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 0},
+		"without a price":   {strings.Replace(requestEvent("sms", pendingID), `"price"`, `"other"`, 1), 0},
+		"without an amount": {strings.Replace(requestEvent("sms", pendingID), "0.0308", "null", 1), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := sinch.NewOwnCode(verificationConfig(t, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := &engine{pending: pendingID}
+			if w := serve(p.Callback(e), signedCallback(t, tt.body, time.Now())); w.Code != http.StatusOK {
+				t.Errorf("status %d", w.Code)
+			}
+			want := []countersign.Receipt{{ID: pendingID, Ref: "v1", Cost: countersign.Money{Micros: tt.costs, Currency: "USD"}}}
+			if tt.costs == 0 {
+				want = nil
+			}
+			if !slices.Equal(e.receipts, want) {
+				t.Errorf("heard %+v, want %+v", e.receipts, want)
+			}
+		})
+	}
 }
 
 func resultEvent(status, reason string) string {

@@ -105,6 +105,7 @@ func TestVerificationConformance(t *testing.T) {
 		},
 		Accept:   acceptStart(),
 		Refusals: verificationRefusals(),
+		Probe:    vendorError(404, 40400, "Requested resource was not found."),
 	})
 }
 
@@ -113,6 +114,7 @@ func TestOwnCodeConformance(t *testing.T) {
 		New:      func(base string) (countersign.Provider, error) { return sinch.NewOwnCode(verificationConfig(t, base)) },
 		Accept:   acceptStart(),
 		Refusals: verificationRefusals(),
+		Probe:    vendorError(404, 40400, "Requested resource was not found."),
 	})
 }
 
@@ -150,6 +152,7 @@ func TestSMSConformance(t *testing.T) {
 			r(countersign.FailOperator, 415, ""),
 			r(countersign.FailUnknown, 504, ""),
 		},
+		Probe: plain(200, `{"count":0,"batches":[]}`),
 		Receipts: &providertest.Receipts{
 			Handler: func(p countersign.Provider, sink countersign.ReceiptSink) http.Handler {
 				return p.(*sinch.SMS).Callback(sink)
@@ -169,6 +172,20 @@ func TestSMSConformance(t *testing.T) {
 			},
 		},
 	})
+}
+
+func FuzzSMS(f *testing.F) {
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) { return sinch.NewSMS(smsConfig(base)) },
+		`{"id":"01FC66621VHDBN119Z8P000001","canceled":false}`, `{"code":"syntax_invalid_parameter_format","text":"741853"}`, `{"count":1,"batches":[{"id":"b0"}]}`)
+}
+
+func FuzzStart(f *testing.F) {
+	m := providertest.NewMessage(1)
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) {
+		return sinch.NewVerification(verificationConfig(f, base))
+	},
+		`{"id":"018c0000-0000-7000-8000-000000000001","method":"sms"}`, `{"errorCode":40001,"message":"`+m.To.Dial()+`"}`,
+		`{"id":"a","method":"sms","status":"PENDING","identity":{"type":"number","endpoint":"`+m.To.Dial()+`"}}`)
 }
 
 func signedWebhook(body, nonce string, at time.Time) *http.Request {

@@ -160,6 +160,15 @@ func (s *SMS) find(ctx context.Context, m *countersign.Message) (string, *counte
 	return "", nil
 }
 
+// Probe reads one of the plan's batches: the door opens to this plan and its token.
+func (s *SMS) Probe(ctx context.Context) error {
+	got, f := s.ask(ctx, http.MethodGet, s.batches+"?page=0&page_size=1", nil)
+	if f == nil && !got.OK() {
+		f = smsFailure(s.client, got)
+	}
+	return asError(f)
+}
+
 // ask makes one authorised request. A token that the vendor calls expired was not acted upon: a new one, once more.
 func (s *SMS) ask(ctx context.Context, method, to string, body []byte) (*outbound.Answer, *countersign.Failure) {
 	for again := false; ; again = true {

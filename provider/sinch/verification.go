@@ -43,6 +43,9 @@ func (v *Verification) Callback(sink countersign.ReceiptSink) http.Handler {
 	return &events{api: v.api, sink: sink}
 }
 
+// Probe asks after a verification that nobody has: the vendor says so to whom it knows.
+func (v *Verification) Probe(ctx context.Context) error { return v.api.probe(ctx) }
+
 // CloseIdleConnections ends connections that are not in use.
 func (v *Verification) CloseIdleConnections() { v.api.client.CloseIdleConnections() }
 
@@ -91,6 +94,9 @@ func (o *OwnCode) Complete(ctx context.Context, q countersign.HostedQuestion, c 
 func (o *OwnCode) Callback(sink countersign.ReceiptSink) http.Handler {
 	return &events{api: o.api, sink: sink, ownCode: true}
 }
+
+// Probe asks after a verification that nobody has: the vendor says so to whom it knows.
+func (o *OwnCode) Probe(ctx context.Context) error { return o.api.probe(ctx) }
 
 // CloseIdleConnections ends connections that are not in use.
 func (o *OwnCode) CloseIdleConnections() { o.api.client.CloseIdleConnections() }
@@ -293,6 +299,15 @@ func (a *api) recover(ctx context.Context, m *countersign.Message, name string) 
 		return countersign.Handed{}, false, a.client.Fail(countersign.FailDenied, "DENIED "+knownReason(v.Reason), nil)
 	}
 	return countersign.Handed{}, false, nil
+}
+
+// probe is signed like everything else, so a wrong key, a wrong secret and a wrong clock are told apart from a closed door.
+func (a *api) probe(ctx context.Context) error {
+	got, f := a.client.Do(ctx, a.question(http.MethodGet, "/reference/probe", nil))
+	if f == nil && !got.OK() && (got.Status != http.StatusNotFound || refusalOf(got).Code != 40400) {
+		f = verificationFailure(a.client, got)
+	}
+	return asError(f)
 }
 
 // question builds a signed request.

@@ -79,9 +79,29 @@ func (p *Messaging) believe(r *http.Request, form url.Values) bool {
 	if err != nil {
 		return false
 	}
-	// The address as the vendor was told it, not as this process sees it behind a proxy.
-	outside := address.Scheme + "://" + address.Host + r.URL.RequestURI()
-	return hmac.Equal([]byte(Signature(p.cfg.Account.Token, outside, form)), []byte(given[0]))
+	// The address as the vendor was told it, not as this process sees it behind a proxy. The vendor signs some addresses with
+	// their port and some without, whatever was configured; its own libraries take either, too.
+	for _, host := range []string{address.Host, withoutPort(address), withPort(address)} {
+		outside := address.Scheme + "://" + host + r.URL.RequestURI()
+		if hmac.Equal([]byte(Signature(p.cfg.Account.Token, outside, form)), []byte(given[0])) {
+			return true
+		}
+	}
+	return false
+}
+
+func withoutPort(u *url.URL) string {
+	return strings.TrimSuffix(u.Host, ":"+u.Port())
+}
+
+func withPort(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Host
+	case u.Scheme == "http":
+		return withoutPort(u) + ":80"
+	}
+	return withoutPort(u) + ":443"
 }
 
 // deliveries are the vendor's statuses that say more than "taken".
@@ -109,11 +129,16 @@ func (p *Messaging) take(ctx context.Context, sink countersign.ReceiptSink, r *h
 	return sink.TakeReceipt(ctx, receipt)
 }
 
-// reply is STOP, START and the like. The vendor says what it made of the text; both are shown to the engine.
+// reply is STOP, START and the like. The vendor says what it made of the text; both are shown to the engine. A message that
+// was here before counts once: a signature has no time in it, and an old START that is played back must not undo a STOP.
 func (p *Messaging) reply(ctx context.Context, sink countersign.ReceiptSink, form url.Values) error {
 	number, err := phone.FromE164(strings.TrimPrefix(form.Get("From"), "whatsapp:"))
-	if err != nil {
+	sid := form.Get("MessageSid")
+	if err != nil || !messageSID.MatchString(sid) {
 		return countersign.ErrNotFound
+	}
+	if !p.replies.Add(sid) {
+		return nil
 	}
 	text := form.Get("Body")
 	if form.Get("OptOutType") == "STOP" {
@@ -126,6 +151,9 @@ func (p *Messaging) reply(ctx context.Context, sink countersign.ReceiptSink, for
 	err = sink.TakeReply(ctx, sender, countersign.PhoneAddress(number), text)
 	if errors.Is(err, countersign.ErrInvalidRequest) {
 		return nil
+	}
+	if err != nil {
+		p.replies.Forget(sid) // it comes again
 	}
 	return err
 }

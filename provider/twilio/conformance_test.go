@@ -68,6 +68,7 @@ func TestVerifyConformance(t *testing.T) {
 			fmt.Fprintf(w, `{"sid":%q,"status":"pending","valid":false}`, sid)
 			return sid
 		},
+		Probe: plain(200, `{"sid":"`+service+`"}`),
 		Refusals: refusals(map[[2]int]countersign.FailureClass{
 			{400, 60200}: countersign.FailDestination, {429, 60203}: countersign.FailTemporary, {403, 60205}: countersign.FailDestination,
 			{429, 60212}: countersign.FailTemporary, {400, 60223}: countersign.FailOperator, {403, 60410}: countersign.FailDenied,
@@ -84,9 +85,10 @@ func TestMessagingConformance(t *testing.T) {
 		Accept: func(w http.ResponseWriter, _ *http.Request, _ []byte) string {
 			sid := fmt.Sprintf("SM%032x", sids.Add(1))
 			w.WriteHeader(http.StatusCreated)
-			fmt.Fprintf(w, `{"sid":%q,"status":"queued","error_code":null}`, sid)
+			fmt.Fprintf(w, `{"sid":%q,"status":"queued","error_code":null,"price":null,"price_unit":"USD"}`, sid)
 			return sid
 		},
+		Probe: plain(200, `{"messages":[]}`),
 		Refusals: append(refusals(map[[2]int]countersign.FailureClass{
 			{400, 21211}: countersign.FailDestination, {400, 21408}: countersign.FailOperator, {400, 21610}: countersign.FailDestination,
 			{400, 21612}: countersign.FailTemporary, {400, 21614}: countersign.FailDestination, {400, 21606}: countersign.FailOperator,
@@ -114,4 +116,16 @@ func report(path string, form url.Values) *http.Request {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("X-Twilio-Signature", twilio.Signature(authToken, "https://example.com"+path, form))
 	return r
+}
+
+func FuzzMessaging(f *testing.F) {
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) { return twilio.NewMessaging(messagingConfig(base)) },
+		`{"sid":"SM00000000000000000000000000000001","status":"queued","error_code":null}`, `{"sid":"SM1","status":"failed","error_code":21614}`,
+		`{"code":21211,"status":400}`, `{"messages":[{"sid":"SM00000000000000000000000000000001","to":"+14155550101","body":"Demo: 741853 is your code."}]}`)
+}
+
+func FuzzVerifyStart(f *testing.F) {
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) { return twilio.NewVerify(verifyConfig(base)) },
+		`{"sid":"VE00000000000000000000000000000001","status":"pending","to":"+14155550101","send_code_attempts":[{"time":"2026-01-02T03:04:05Z","attempt_sid":"VL00000000000000000000000000000001"}]}`,
+		`{"code":60200,"status":400}`)
 }

@@ -13,14 +13,18 @@ import (
 	"time"
 
 	"countersign"
+	"countersign/provider/callback"
 	"countersign/provider/outbound"
 )
 
 // Messaging is a plain countersign.Provider over the vendor's Programmable Messaging API.
 type Messaging struct {
+	prices
 	cfg      MessagingConfig
 	client   *outbound.Client
-	messages string // address of the account's messages, without .json
+	account  string // address of the account
+	messages string // address of its messages
+	replies  callback.Memory
 }
 
 var (
@@ -34,10 +38,10 @@ func NewMessaging(cfg MessagingConfig) (*Messaging, error) {
 		return nil, err
 	}
 	cfg.BaseURL = strings.TrimRight(cmp.Or(cfg.BaseURL, MessagingURL), "/")
-	return &Messaging{
-		cfg: cfg, client: outbound.New(cfg.Name, cfg.Timeout, cfg.Transport),
-		messages: cfg.BaseURL + "/2010-04-01/Accounts/" + url.PathEscape(cfg.Account.SID) + "/Messages.json",
-	}, nil
+	account := cfg.BaseURL + "/2010-04-01/Accounts/" + url.PathEscape(cfg.Account.SID)
+	p := &Messaging{cfg: cfg, client: outbound.New(cfg.Name, cfg.Timeout, cfg.Transport), account: account, messages: account + "/Messages.json"}
+	p.ask = p.price
+	return p, nil
 }
 
 // CloseIdleConnections ends connections that are not in use.
@@ -92,7 +96,29 @@ func (p *Messaging) Send(ctx context.Context, m *countersign.Message) (countersi
 		}
 		return countersign.Handed{}, p.client.Fail(class, made.Status+", "+strconv.Itoa(made.ErrorCode), nil)
 	}
+	p.add(m, made.SID)
 	return countersign.Handed{Ref: made.SID, Status: countersign.DeliveryAccepted}, nil
+}
+
+// Probe reads one line of the account's messages: the door opens to this account and its credentials.
+func (p *Messaging) Probe(ctx context.Context) error {
+	_, f := get(ctx, p.client, &p.cfg.Account, p.messages+"?PageSize=1")
+	return asError(f)
+}
+
+// price asks what a message did cost.
+func (p *Messaging) price(ctx context.Context, sid string) (countersign.Money, bool) {
+	got, f := get(ctx, p.client, &p.cfg.Account, p.account+"/Messages/"+url.PathEscape(sid)+".json")
+	var sent struct {
+		SID   string `json:"sid"`
+		Price string `json:"price"` // "-0.00750"; null until the vendor knows it
+		Unit  string `json:"price_unit"`
+	}
+	if f != nil || got.Into(&sent) != nil || sent.SID != sid {
+		return countersign.Money{}, false
+	}
+	cost, err := countersign.ParseMoney(sent.Price, sent.Unit)
+	return cost, err == nil
 }
 
 func (p *Messaging) form(m *countersign.Message) (url.Values, *countersign.Failure) {
@@ -139,13 +165,7 @@ func (p *Messaging) Find(ctx context.Context, m *countersign.Message) (countersi
 	if f != nil {
 		return countersign.Handed{}, false, f
 	}
-	got, f := p.client.Do(ctx, &outbound.Question{
-		Method: http.MethodGet, Header: http.Header{"Accept": {"application/json"}}, Sign: p.cfg.Account.sign,
-		URL: p.messages + "?" + url.Values{"To": {form.Get("To")}, "PageSize": {"20"}}.Encode(),
-	})
-	if f == nil && !got.OK() {
-		f = failure(p.client, got)
-	}
+	got, f := get(ctx, p.client, &p.cfg.Account, p.messages+"?"+url.Values{"To": {form.Get("To")}, "PageSize": {"20"}}.Encode())
 	var list struct {
 		Messages []message `json:"messages"`
 	}
@@ -164,6 +184,7 @@ func (p *Messaging) Find(ctx context.Context, m *countersign.Message) (countersi
 	if i < 0 {
 		return countersign.Handed{}, false, nil
 	}
+	p.add(m, list.Messages[i].SID)
 	return countersign.Handed{Ref: list.Messages[i].SID, Status: countersign.DeliveryAccepted}, true, nil
 }
 

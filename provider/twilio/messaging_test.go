@@ -121,9 +121,13 @@ func TestSecondMessage(t *testing.T) {
 type inbox struct {
 	providertest.Sink
 	replies []string
+	err     error
 }
 
 func (i *inbox) TakeReply(_ context.Context, sender string, from countersign.Address, text string) error {
+	if i.err != nil {
+		return i.err
+	}
 	i.replies = append(i.replies, sender+" "+from.Dial()+" "+text)
 	return nil
 }
@@ -151,7 +155,8 @@ func TestCallbacks(t *testing.T) {
 		{"delivered", report(mine, delivered), 200},
 		{"of nobody", report(path+"/nobody", delivered), 200},
 		{"a status of tomorrow", report(mine, url.Values{"MessageSid": {sm}, "MessageStatus": {"Zzz"}}), 200},
-		{"STOP", report(path, url.Values{"From": {m.To.Dial()}, "To": {"+12025550100"}, "Body": {"stop"}, "OptOutType": {"STOP"}}), 200},
+		{"STOP", report(path, url.Values{"MessageSid": {sm}, "From": {m.To.Dial()}, "To": {"+12025550100"}, "Body": {"stop"}, "OptOutType": {"STOP"}}), 200},
+		{"a reply that names no message", report(path, url.Values{"From": {m.To.Dial()}, "To": {"+12025550100"}, "Body": {"START"}}), 200},
 		{"forged", forged, 401},
 		{"another address", moved, 401},
 		{"two signatures", twice, 401},
@@ -170,6 +175,63 @@ func TestCallbacks(t *testing.T) {
 	}
 	if want := "+12025550100 " + m.To.Dial() + " STOP"; len(taken.replies) != 1 || taken.replies[0] != want {
 		t.Errorf("replies %q, want %q", taken.replies, want)
+	}
+}
+
+// An old START, recorded and played back with its true signature, does not undo a STOP; one that could not be kept comes again.
+func TestRepliesCountOnce(t *testing.T) {
+	p, _ := messaging(t, plain(500, ``))
+	number := providertest.NewMessage(1).To.Dial()
+	said := func(n int, text string) *http.Request {
+		return report("/hooks/twilio/status", url.Values{"MessageSid": {fmt.Sprintf("SM%032d", n)}, "From": {number}, "To": {"+12025550100"}, "Body": {text}})
+	}
+	taken := &inbox{err: countersign.Unavailable(nil)}
+	for _, tt := range []struct {
+		request *http.Request
+		status  int
+	}{{said(1, "START"), 503}, {said(1, "START"), 200}, {said(2, "STOP"), 200}, {said(1, "START"), 200}} {
+		w := httptest.NewRecorder()
+		p.Callback(taken).ServeHTTP(w, tt.request)
+		if w.Code != tt.status {
+			t.Errorf("answered with %d, want %d", w.Code, tt.status)
+		}
+		taken.err = nil
+	}
+	if got, want := strings.Join(taken.replies, "; "), "+12025550100 "+number+" START; +12025550100 "+number+" STOP"; got != want {
+		t.Errorf("the engine heard %q, want %q", got, want)
+	}
+}
+
+// The vendor signs the address with its port or without, whichever was configured.
+func TestSignaturesWithAndWithoutPort(t *testing.T) {
+	form := url.Values{"MessageSid": {sm}, "MessageStatus": {"delivered"}}
+	const path = "/hooks/twilio/status/x"
+	for _, tt := range []struct {
+		configured, signed string
+		status             int
+	}{
+		{"https://example.com", "https://example.com", 200},
+		{"https://example.com", "https://example.com:443", 200},
+		{"https://example.com:443", "https://example.com", 200},
+		{"https://example.com:8443", "https://example.com:8443", 200},
+		{"https://example.com:8443", "https://example.com", 200},
+		{"https://example.com", "https://example.com:8443", 401},
+		{"https://example.com", "http://example.com", 401},
+		{"https://example.com", "https://example.com.evil.example", 401},
+	} {
+		cfg := messagingConfig("http://127.0.0.1:1")
+		cfg.CallbackURL = tt.configured + "/hooks/twilio/status"
+		p, err := twilio.NewMessaging(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := report(path, form)
+		r.Header.Set("X-Twilio-Signature", twilio.Signature(authToken, tt.signed+path, form))
+		w := httptest.NewRecorder()
+		p.Callback(&inbox{}).ServeHTTP(w, r)
+		if w.Code != tt.status {
+			t.Errorf("told %s, signed for %s: %d, want %d", tt.configured, tt.signed, w.Code, tt.status)
+		}
 	}
 }
 

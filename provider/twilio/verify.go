@@ -15,6 +15,7 @@ import (
 
 // Verify is a countersign.HostedProvider over the vendor's Verify v2.
 type Verify struct {
+	prices
 	cfg     VerifyConfig
 	client  *outbound.Client
 	service string // address of the service
@@ -31,10 +32,12 @@ func NewVerify(cfg VerifyConfig) (*Verify, error) {
 		return nil, err
 	}
 	cfg.BaseURL = strings.TrimRight(cmp.Or(cfg.BaseURL, VerifyURL), "/")
-	return &Verify{
+	v := &Verify{
 		cfg: cfg, client: outbound.New(cfg.Name, cfg.Timeout, cfg.Transport),
 		service: cfg.BaseURL + "/v2/Services/" + url.PathEscape(cfg.Service),
-	}, nil
+	}
+	v.ask = v.price
+	return v, nil
 }
 
 // CloseIdleConnections ends connections that are not in use.
@@ -53,11 +56,15 @@ type verification struct {
 	Valid    bool   `json:"valid"`
 	Attempts []struct {
 		Time time.Time `json:"time"`
-	} `json:"send_code_attempts"`
+		SID  string    `json:"attempt_sid"`
+	} `json:"send_code_attempts"` // oldest first
 }
 
 // verificationSID is the form of what must be ours to put into a path.
 var verificationSID = regexp.MustCompile(`^VE[0-9a-fA-F]{32}$`)
+
+// attemptSID is the form of the vendor's id of one send.
+var attemptSID = regexp.MustCompile(`^VL[0-9a-fA-F]{32}$`)
 
 // Send implements countersign.Provider.
 func (v *Verify) Send(ctx context.Context, m *countersign.Message) (countersign.Handed, error) {
@@ -85,7 +92,33 @@ func (v *Verify) Send(ctx context.Context, m *countersign.Message) (countersign.
 	if err := got.Into(&made); err != nil || !verificationSID.MatchString(made.SID) {
 		return countersign.Handed{}, v.client.Fail(countersign.FailUnknown, "the answer has no verification", nil)
 	}
+	if n := len(made.Attempts); n > 0 && attemptSID.MatchString(made.Attempts[n-1].SID) {
+		v.add(m, made.Attempts[n-1].SID)
+	}
 	return countersign.Handed{Ref: made.SID, Status: countersign.DeliveryAccepted}, nil
+}
+
+// Probe reads the service: it exists, and the door opens to this account.
+func (v *Verify) Probe(ctx context.Context) error {
+	_, f := get(ctx, v.client, &v.cfg.Account, v.service)
+	return asError(f)
+}
+
+// price asks what an attempt did cost: the channel's part, which the vendor knows a while after it was sent.
+func (v *Verify) price(ctx context.Context, sid string) (countersign.Money, bool) {
+	got, f := get(ctx, v.client, &v.cfg.Account, v.cfg.BaseURL+"/v2/Attempts/"+url.PathEscape(sid))
+	var sent struct {
+		SID   string `json:"sid"`
+		Price struct {
+			Value    string `json:"value"`
+			Currency string `json:"currency"`
+		} `json:"price"`
+	}
+	if f != nil || got.Into(&sent) != nil || sent.SID != sid {
+		return countersign.Money{}, false
+	}
+	cost, err := countersign.ParseMoney(sent.Price.Value, sent.Price.Currency)
+	return cost, err == nil
 }
 
 // recent is how long after a start whose answer was lost the vendor's newest attempt may be that one's. A resend that is
@@ -253,6 +286,23 @@ func (v *Verify) get(ctx context.Context, address string) (*outbound.Answer, *co
 
 func (v *Verify) post(ctx context.Context, address string, form url.Values) (*outbound.Answer, *countersign.Failure) {
 	return post(ctx, v.client, &v.cfg.Account, address, form)
+}
+
+// get asks for something that must be there.
+func get(ctx context.Context, c *outbound.Client, a *Account, address string) (*outbound.Answer, *countersign.Failure) {
+	got, f := c.Do(ctx, &outbound.Question{Method: http.MethodGet, URL: address, Header: http.Header{"Accept": {"application/json"}}, Sign: a.sign})
+	if f == nil && !got.OK() {
+		f = failure(c, got)
+	}
+	return got, f
+}
+
+// asError keeps a nil failure a nil error.
+func asError(f *countersign.Failure) error {
+	if f == nil {
+		return nil
+	}
+	return f
 }
 
 func post(ctx context.Context, c *outbound.Client, a *Account, address string, form url.Values) (*outbound.Answer, *countersign.Failure) {

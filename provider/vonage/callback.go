@@ -83,7 +83,7 @@ func decode(part string, v any) bool {
 	return err == nil && json.Unmarshal(b, v) == nil
 }
 
-// event is what is read of a webhook. Its price (usage) is not kept: a delivery has no place for it.
+// event is what is read of a webhook.
 type event struct {
 	UUID      string `json:"message_uuid"`
 	ClientRef string `json:"client_ref"`
@@ -95,6 +95,20 @@ type event struct {
 	Error     struct {
 		Type string `json:"type"`
 	} `json:"error"`
+	Usage struct {
+		Price    amount `json:"price"` // of the whole message, whatever its parts
+		Currency string `json:"currency"`
+	} `json:"usage"`
+}
+
+// amount is a decimal, which the vendor writes as a text. A price that is written in another way is none, and spoils no
+// receipt.
+type amount string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *amount) UnmarshalJSON(b []byte) error {
+	*a = amount(strings.Trim(string(b), `"`))
+	return nil
 }
 
 var deliveries = map[string]countersign.DeliveryStatus{
@@ -118,6 +132,9 @@ func (p *Messages) take(ctx context.Context, sink countersign.ReceiptSink, e *ev
 	if _, code, ok := strings.Cut(e.Error.Type, "#"); ok && len(code) <= 6 && strings.Trim(code, "0123456789") == "" {
 		r.Detail = code
 	}
+	if cost, err := countersign.MoneyOf(json.Number(e.Usage.Price), e.Usage.Currency); err == nil {
+		r.Cost = cost
+	}
 	return sink.TakeReceipt(ctx, r)
 }
 
@@ -125,7 +142,7 @@ func (p *Messages) take(ctx context.Context, sink countersign.ReceiptSink, e *ev
 // not undo a STOP.
 func (p *Messages) reply(ctx context.Context, sink countersign.ReceiptSink, e *event) error {
 	from, err := phone.FromE164("+" + strings.TrimPrefix(e.From, "+"))
-	if err != nil || e.Text == "" || e.UUID == "" || !p.seen.add(e.UUID) {
+	if err != nil || e.Text == "" || e.UUID == "" || !p.seen.Add(e.UUID) {
 		return nil
 	}
 	sender := e.To
@@ -133,7 +150,7 @@ func (p *Messages) reply(ctx context.Context, sink countersign.ReceiptSink, e *e
 		sender = p.api.cfg.From // the opt-out list knows it in the configured spelling
 	}
 	if err = sink.TakeReply(ctx, sender, countersign.PhoneAddress(from), e.Text); err != nil {
-		p.seen.forget(e.UUID)
+		p.seen.Forget(e.UUID)
 	}
 	return err
 }

@@ -98,6 +98,26 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+func TestCosts(t *testing.T) {
+	m := providertest.NewMessage(1)
+	for usage, want := range map[string]countersign.Money{
+		`{"currency":"EUR","price":"0.0333"}`: {Micros: 33_300, Currency: "EUR"},
+		`{"currency":"EUR","price":0.0333}`:   {Micros: 33_300, Currency: "EUR"},
+		`{"currency":"EUR","price":3e-5}`:     {Micros: 30, Currency: "EUR"},
+		`{"currency":"EUR","price":"free"}`:   {},
+		`{"currency":"","price":"0.03"}`:      {},
+		`{"currency":"EUR","price":{"x":1}}`:  {},
+		`{}`:                                  {},
+		`null`:                                {},
+	} {
+		sink := &providertest.Sink{}
+		body := fmt.Sprintf(`{"message_uuid":"u","client_ref":"%s.%s","status":"submitted","usage":%s}`, m.Verification, m.ID, usage)
+		if code := post(messages(t).Callback(sink), signed(claims{}, body)); code != 200 || len(sink.Receipts()) != 1 || sink.Receipts()[0].Cost != want {
+			t.Errorf("%s: %d, %+v", usage, code, sink.Receipts())
+		}
+	}
+}
+
 type replies struct {
 	providertest.Sink
 	texts []string

@@ -2,6 +2,7 @@ package vonage
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,9 +10,9 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
+	"countersign/provider/callback"
 	"countersign/provider/hidden"
 	"countersign/provider/outbound"
 )
@@ -24,8 +25,11 @@ type Config struct {
 	Name      string // the route's; failures carry it
 	Key       string // the account's API key
 	APISecret hidden.Text
-	From      string // Messages: required; Verify: optional
+	From      string // Messages: required; Verify: optional, but for WhatsApp
 	Brand     string // Verify: the name in its texts
+	// Template is Messages' WhatsApp authentication template: its name, or NAME/LANGUAGE. Required for that channel, unless
+	// the route has one for the message.
+	Template string
 
 	BaseURL   string            // the vendor's when empty
 	Timeout   time.Duration     // of one request
@@ -75,7 +79,7 @@ type api struct {
 	cfg    Config
 	base   string
 	client *outbound.Client
-	lost   memory // messages whose answer was lost
+	lost   callback.Memory // messages whose answer was lost
 }
 
 func newAPI(cfg Config, errs []error) (*api, error) {
@@ -90,6 +94,17 @@ func newAPI(cfg Config, errs []error) (*api, error) {
 	}, nil
 }
 
+func (a *api) probe(ctx context.Context) error {
+	got, f := a.client.Do(ctx, a.ask(http.MethodGet, "/v2/applications?page_size=1", nil))
+	if f == nil && !got.OK() {
+		f = a.failure(got)
+	}
+	if f != nil {
+		return f
+	}
+	return nil
+}
+
 // ask builds one request.
 func (a *api) ask(method, path string, v any) *outbound.Question {
 	q := &outbound.Question{Method: method, URL: a.base + path, Header: http.Header{"Accept": {"application/json"}}}
@@ -99,45 +114,4 @@ func (a *api) ask(method, path string, v any) *outbound.Question {
 	}
 	q.Sign = func(r *http.Request, _ []byte) { r.SetBasicAuth(a.cfg.Key, string(a.cfg.APISecret)) }
 	return q
-}
-
-// memory keeps the newest ids.
-type memory struct {
-	mu    sync.Mutex
-	ids   map[string]bool
-	order []string
-}
-
-const maxRemembered = 10_000
-
-// add says whether the id is new.
-func (m *memory) add(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ids[id] {
-		return false
-	}
-	if m.ids == nil {
-		m.ids = map[string]bool{}
-	}
-	if len(m.order) >= maxRemembered {
-		delete(m.ids, m.order[0])
-		m.order = m.order[1:]
-	}
-	m.ids[id] = true
-	m.order = append(m.order, id)
-	return true
-}
-
-func (m *memory) has(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ids[id]
-}
-
-// forget lets an id come again. Its place in the order runs out by itself.
-func (m *memory) forget(id string) {
-	m.mu.Lock()
-	delete(m.ids, id)
-	m.mu.Unlock()
 }

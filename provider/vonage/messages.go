@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"countersign"
+	"countersign/provider/callback"
 )
 
-// Messages is the vendor's Messages API: a plain provider of SMS.
+// Messages is the vendor's Messages API: a plain provider of SMS, and of WhatsApp where there is a template.
 type Messages struct {
 	api  *api
-	seen memory // replies
+	seen callback.Memory // replies
 }
 
 var _ countersign.Provider = (*Messages)(nil)
@@ -28,6 +29,9 @@ func NewMessages(cfg Config) (*Messages, error) {
 	if cfg.CallbackURL != "" && cfg.SignatureSecret == "" {
 		errs = append(errs, errors.New("signature_secret: callbacks need it, or anybody could send them"))
 	}
+	if cfg.Template != "" && !templateForm.MatchString(cfg.Template) {
+		errs = append(errs, errors.New("whatsapp_template: expected is a template's name, or NAME/LANGUAGE as in login_code/pt_BR"))
+	}
 	a, err := newAPI(cfg, errs)
 	if err != nil {
 		return nil, err
@@ -39,15 +43,16 @@ func NewMessages(cfg Config) (*Messages, error) {
 func (p *Messages) CloseIdleConnections() { p.api.client.CloseIdleConnections() }
 
 type message struct {
-	Type           string `json:"message_type"`
-	Channel        string `json:"channel"`
-	To             string `json:"to"`
-	From           string `json:"from"`
-	Text           string `json:"text"`
-	ClientRef      string `json:"client_ref"`
-	TTL            int    `json:"ttl,omitempty"`
-	WebhookURL     string `json:"webhook_url,omitempty"`
-	WebhookVersion string `json:"webhook_version,omitempty"`
+	Type           string  `json:"message_type"`
+	Channel        string  `json:"channel"`
+	To             string  `json:"to"`
+	From           string  `json:"from"`
+	Text           string  `json:"text,omitempty"`
+	Custom         *custom `json:"custom,omitempty"`
+	ClientRef      string  `json:"client_ref"`
+	TTL            int     `json:"ttl,omitempty"`
+	WebhookURL     string  `json:"webhook_url,omitempty"`
+	WebhookVersion string  `json:"webhook_version,omitempty"`
 }
 
 // minTTL is the least that the vendor takes, in seconds.
@@ -55,15 +60,12 @@ const minTTL = 20
 
 // Send implements countersign.Provider. A message whose answer was lost is not sent again: the vendor cannot be asked.
 func (p *Messages) Send(ctx context.Context, m *countersign.Message) (countersign.Handed, error) {
-	if m.Channel != countersign.ChannelSMS {
-		return countersign.Handed{}, p.api.client.Fail(countersign.FailOperator, "this route does not serve the channel", nil)
+	b, f := p.message(m)
+	if f != nil {
+		return countersign.Handed{}, f
 	}
-	if m.Attempt > 1 && p.api.lost.has(m.ID) {
+	if m.Attempt > 1 && p.api.lost.Has(m.ID) {
 		return countersign.Handed{}, p.api.client.Fail(countersign.FailUnknown, "the answer was lost and cannot be asked for", nil)
-	}
-	b := message{
-		Type: "text", Channel: "sms", To: strings.TrimPrefix(m.To.Dial(), "+"), From: strings.TrimPrefix(cmp.Or(m.Sender, p.api.cfg.From), "+"),
-		Text: m.Text, ClientRef: m.Verification + "." + m.ID,
 	}
 	if m.Lifetime > 0 {
 		b.TTL = max(int(m.Lifetime/time.Second), minTTL)
@@ -71,14 +73,37 @@ func (p *Messages) Send(ctx context.Context, m *countersign.Message) (countersig
 	if p.api.cfg.CallbackURL != "" {
 		b.WebhookURL, b.WebhookVersion = p.api.cfg.CallbackURL, "v1"
 	}
-	ref, f := p.send(ctx, &b)
+	ref, f := p.send(ctx, b)
 	if f != nil {
 		if f.Class == countersign.FailUnknown {
-			p.api.lost.add(m.ID)
+			p.api.lost.Add(m.ID)
 		}
 		return countersign.Handed{}, f
 	}
 	return countersign.Handed{Ref: ref, Status: countersign.DeliveryAccepted}, nil
+}
+
+// Probe reads one of the account's applications, the least that the vendor tells to none but an account's own.
+func (p *Messages) Probe(ctx context.Context) error { return p.api.probe(ctx) }
+
+// message is what the vendor is given, but for what is the same on all channels.
+func (p *Messages) message(m *countersign.Message) (*message, *countersign.Failure) {
+	b := &message{
+		To: strings.TrimPrefix(m.To.Dial(), "+"), From: strings.TrimPrefix(cmp.Or(m.Sender, p.api.cfg.From), "+"), ClientRef: m.Verification + "." + m.ID,
+	}
+	switch m.Channel {
+	case countersign.ChannelSMS:
+		b.Type, b.Channel, b.Text = "text", "sms", m.Text
+	case countersign.ChannelWhatsApp:
+		template := cmp.Or(m.Template, p.api.cfg.Template)
+		if !templateForm.MatchString(template) {
+			return nil, p.api.client.Fail(countersign.FailOperator, "no template for whatsapp", nil)
+		}
+		b.Type, b.Channel, b.Custom = "custom", "whatsapp", authentication(template, m)
+	default:
+		return nil, p.api.client.Fail(countersign.FailOperator, "this route does not serve the channel", nil)
+	}
+	return b, nil
 }
 
 func (p *Messages) send(ctx context.Context, b *message) (string, *countersign.Failure) {

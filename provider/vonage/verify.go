@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,10 +35,16 @@ func NewVerify(cfg Config) (*Verify, error) {
 // CloseIdleConnections ends connections that are not in use.
 func (v *Verify) CloseIdleConnections() { v.api.client.CloseIdleConnections() }
 
-var channels = map[countersign.Channel]string{countersign.ChannelSMS: "sms", countersign.ChannelVoice: "voice"}
+var channels = map[countersign.Channel]string{
+	countersign.ChannelSMS: "sms", countersign.ChannelVoice: "voice", countersign.ChannelWhatsApp: "whatsapp",
+}
+
+// Probe reads one of the account's applications, the least that the vendor tells to none but an account's own.
+func (v *Verify) Probe(ctx context.Context) error { return v.api.probe(ctx) }
 
 type start struct {
 	Brand          string `json:"brand"`
+	Locale         string `json:"locale,omitempty"`
 	CodeLength     int    `json:"code_length"`
 	ChannelTimeout int    `json:"channel_timeout"`
 	Workflow       []step `json:"workflow"`
@@ -67,20 +74,20 @@ func (v *Verify) Send(ctx context.Context, m *countersign.Message) (countersign.
 		return countersign.Handed{}, v.api.client.Fail(countersign.FailOperator, "this route does not serve the channel", nil)
 	}
 	s := start{
-		Brand: v.api.cfg.Brand, CodeLength: codeLength, ChannelTimeout: min(max(int(m.Lifetime/time.Second), minTimeout), maxTimeout),
+		Brand: v.api.cfg.Brand, Locale: verifyLocale(m.Locale), CodeLength: codeLength, ChannelTimeout: min(max(int(m.Lifetime/time.Second), minTimeout), maxTimeout),
 		Workflow: []step{{Channel: channel, To: strings.TrimPrefix(m.To.Dial(), "+")}},
 	}
-	if channel == "sms" {
-		s.Workflow[0].From = v.api.cfg.From
+	if channel != "voice" {
+		s.Workflow[0].From = strings.TrimPrefix(v.api.cfg.From, "+")
 	}
 	ref, f := v.begin(ctx, m, &s)
 	if f != nil {
 		if f.Class == countersign.FailUnknown {
-			v.api.lost.add(m.ID)
+			v.api.lost.Add(m.ID)
 		}
 		return countersign.Handed{}, f
 	}
-	v.api.lost.forget(m.ID)
+	v.api.lost.Forget(m.ID)
 	return countersign.Handed{Ref: ref, Status: countersign.DeliveryAccepted}, nil
 }
 
@@ -95,12 +102,12 @@ func (v *Verify) begin(ctx context.Context, m *countersign.Message, s *start) (s
 		}
 		open := problemOf(got).RequestID
 		if got.Status != http.StatusConflict || !requestForm.MatchString(open) || again {
-			if got.Status == http.StatusConflict && !v.api.lost.has(m.ID) {
+			if got.Status == http.StatusConflict && !v.api.lost.Has(m.ID) {
 				return "", v.api.client.Fail(countersign.FailTemporary, "HTTP 409 another is open", nil)
 			}
 			return "", v.api.failure(got)
 		}
-		if v.api.lost.has(m.ID) {
+		if v.api.lost.Has(m.ID) {
 			return open, nil
 		}
 		if f := v.cancel(ctx, open); f != nil {
@@ -168,4 +175,25 @@ func (v *Verify) Report(ctx context.Context, q countersign.HostedQuestion, g cou
 // answer was lost stays unknown: it counts, and approves nothing.
 func (v *Verify) Status(context.Context, countersign.HostedQuestion) (countersign.HostedAnswer, error) {
 	return countersign.HostedAnswer{}, v.api.client.Fail(countersign.FailUnknown, "the vendor shows no verification", nil)
+}
+
+// locales are those that the vendor's texts exist in; the first of a language is the one for its other regions. One that is
+// not among them might refuse the whole start, so it is left out, and the vendor goes by its own default.
+var locales = []string{
+	"en-us", "en-gb", "es-es", "es-mx", "es-us", "it-it", "fr-fr", "de-de", "ru-ru", "hi-in", "pt-br", "pt-pt", "id-id",
+}
+
+// verifyLocale is the vendor's name of a BCP 47 tag, or of its language.
+func verifyLocale(tag string) string {
+	tag = strings.ToLower(strings.ReplaceAll(tag, "_", "-"))
+	if tag == "" || slices.Contains(locales, tag) {
+		return tag
+	}
+	language, _, _ := strings.Cut(tag, "-")
+	for _, l := range locales {
+		if strings.HasPrefix(l, language+"-") {
+			return l
+		}
+	}
+	return ""
 }

@@ -79,7 +79,7 @@ func TestVerifyConformance(t *testing.T) {
 		New: func(base string) (countersign.Provider, error) { return vonage.NewVerify(config(base)) },
 		Accept: func(w http.ResponseWriter, r *http.Request, body []byte) string {
 			user, password, _ := r.BasicAuth()
-			if !strings.Contains(string(body), `"code_length":6,"channel_timeout":300,"workflow":[{"channel":"sms","to":"1415`) ||
+			if !strings.Contains(string(body), `"locale":"en-us","code_length":6,"channel_timeout":300,"workflow":[{"channel":"sms","to":"1415`) ||
 				r.URL.Path != "/v2/verify" || user != apiKey || password != "dummy" {
 				t.Errorf("not what the vendor expects: %s %s", r.URL.Path, body)
 			}
@@ -89,6 +89,7 @@ func TestVerifyConformance(t *testing.T) {
 			return ref
 		},
 		Refusals: append(refusals(), refusal(countersign.FailTemporary, 409, "conflict", "")),
+		Probe:    plain(200, `{"page_size":1,"_embedded":{"applications":[]}}`),
 	})
 }
 
@@ -111,6 +112,7 @@ func TestMessagesConformance(t *testing.T) {
 			return ref
 		},
 		Refusals: refusals(),
+		Probe:    plain(200, `{"page_size":1,"_embedded":{"applications":[]}}`),
 		Receipts: &providertest.Receipts{
 			Handler: func(p countersign.Provider, sink countersign.ReceiptSink) http.Handler {
 				return p.(*vonage.Messages).Callback(sink)
@@ -284,6 +286,7 @@ func TestWrongSettings(t *testing.T) {
 		"sender":    func(c *vonage.Config) { c.From = "" },
 		"callbacks": func(c *vonage.Config) { c.SignatureSecret = "" },
 		"plaintext": func(c *vonage.Config) { c.BaseURL = "http://api.example.com" },
+		"template":  func(c *vonage.Config) { c.Template = "Login Code" },
 	} {
 		c := config("http://127.0.0.1:1")
 		change(&c)
@@ -296,6 +299,85 @@ func TestWrongSettings(t *testing.T) {
 	if _, err := vonage.NewVerify(c); err == nil {
 		t.Error("brand: taken")
 	}
+}
+
+// A code goes by WhatsApp in an authentication template: once in its body, once for the button that copies it.
+func TestWhatsApp(t *testing.T) {
+	for _, tt := range []struct{ configured, route, locale, name, language string }{
+		{"login_code", "", "pt-BR", "login_code", "pt_BR"},
+		{"login_code", "", "en", "login_code", "en"},
+		{"login_code", "", "", "login_code", "en"},
+		{"login_code/de", "", "pt-BR", "login_code", "de"},
+		{"login_code", "konto/sv", "en", "konto", "sv"},
+		{"", "konto/en_GB", "sv", "konto", "en_GB"},
+	} {
+		c := providertest.NewCarrier(plain(202, `{"message_uuid":"u"}`))
+		cfg := config(c.URL())
+		cfg.Template = tt.configured
+		p, err := vonage.NewMessages(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := providertest.NewMessage(1)
+		m.Channel, m.Locale, m.Template = countersign.ChannelWhatsApp, tt.locale, tt.route
+		if _, err := p.Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf(`{"message_type":"custom","channel":"whatsapp","to":"14155550101","from":"15005550006",`+
+			`"custom":{"type":"template","template":{"name":%q,"language":{"policy":"deterministic","code":%q},"components":[`+
+			`{"type":"body","parameters":[{"type":"text","text":"741853"}]},{"type":"button","sub_type":"url","index":"0","parameters":[{"type":"text","text":"741853"}]}]}},`+
+			`"client_ref":%q,"ttl":300,"webhook_url":"https://verify.example.com/hooks/main/status","webhook_version":"v1"}`, tt.name, tt.language, m.Verification+"."+m.ID)
+		if got := string(c.Requests()[0].Body); got != want {
+			t.Errorf("%+v: %s\nwant %s", tt, got, want)
+		}
+		p.CloseIdleConnections()
+		c.Close()
+	}
+	p := messages(t)
+	m := providertest.NewMessage(1)
+	m.Channel = countersign.ChannelWhatsApp
+	var f *countersign.Failure
+	if _, err := p.Send(t.Context(), m); !errors.As(err, &f) || f.Class != countersign.FailOperator {
+		t.Errorf("without a template: %v", err)
+	}
+}
+
+func TestVerifyWorkflow(t *testing.T) {
+	for _, tt := range []struct {
+		channel               countersign.Channel
+		locale, says, locale2 string
+	}{
+		{countersign.ChannelSMS, "en", `{"channel":"sms","to":"14155550101","from":"15005550006"}`, "en-us"},
+		{countersign.ChannelVoice, "de-AT", `{"channel":"voice","to":"14155550101"}`, "de-de"},
+		{countersign.ChannelWhatsApp, "pt-PT", `{"channel":"whatsapp","to":"14155550101","from":"15005550006"}`, "pt-pt"},
+		{countersign.ChannelSMS, "sv", `{"channel":"sms","to":"14155550101","from":"15005550006"}`, ""},
+		{countersign.ChannelSMS, "", `{"channel":"sms","to":"14155550101","from":"15005550006"}`, ""},
+	} {
+		p, c := verify(t, plain(202, `{"request_id":"`+ref+`"}`))
+		m := providertest.NewMessage(1)
+		m.Channel, m.Locale = tt.channel, tt.locale
+		if _, err := p.Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		locale := ""
+		if tt.locale2 != "" {
+			locale = fmt.Sprintf(`"locale":%q,`, tt.locale2)
+		}
+		want := `{"brand":"Demo",` + locale + `"code_length":6,"channel_timeout":300,"workflow":[` + tt.says + `]}`
+		if got := string(c.Requests()[0].Body); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+func FuzzMessages(f *testing.F) {
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) { return vonage.NewMessages(config(base)) },
+		`{"message_uuid":"aaaaaaaa-bbbb-cccc-dddd-000000000001"}`, `{"type":"https://x#1040","title":"no"}`, `{"invalid_parameters":[{"name":"to"}]}`)
+}
+
+func FuzzVerify(f *testing.F) {
+	providertest.Fuzz(f, func(base string) (countersign.Provider, error) { return vonage.NewVerify(config(base)) },
+		`{"request_id":"`+ref+`"}`, `{"type":"https://x#conflict","request_id":"`+ref+`"}`)
 }
 
 func FuzzReport(f *testing.F) {

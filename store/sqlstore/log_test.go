@@ -179,6 +179,7 @@ func TestListFilters(t *testing.T) {
 		{"after a cursor", countersign.ListQuery{Before: countersign.Cursor{Created: epoch.Add(2 * time.Minute), ID: "c"}}, "b a"},
 		{"together", countersign.ListQuery{Phone: hash(1), Status: countersign.StatusApproved, Purpose: countersign.PurposeLogin, Channel: countersign.ChannelSMS, Face: countersign.FaceREST, RefHash: hash(7), CreatedAfter: epoch, Limit: 5}, "e"},
 		{"nothing", countersign.ListQuery{Phone: hash(200)}, ""},
+		{"a phone of every app", countersign.ListQuery{Phone: hash(1), CreatedAfter: epoch.Add(5 * time.Minute)}, "other h g"},
 	}
 	onBoth(t, func(t *testing.T, source string) {
 		d := open(t, source, sqlstore.Options{Now: func() time.Time { return now }})
@@ -186,7 +187,9 @@ func TestListFilters(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, tt := range tests {
-			tt.q.App = "demo"
+			if tt.name != "a phone of every app" {
+				tt.q.App = "demo"
+			}
 			list, err := d.List(t.Context(), tt.q)
 			if err != nil {
 				t.Fatalf("%s: %v", tt.name, err)
