@@ -9,7 +9,8 @@ type Guard interface {
 	// refuse, then those that a challenge passes. It may write Marks and Note.
 	Judge(a *Attempt) ([]Limit, error)
 	// Decided hears what became of a start or a send that was judged, once: t is what was counted, nil when it did not
-	// come to that, and err why nothing goes out, nil when a message does. It must be quick and must not block.
+	// come to that, and err why nothing goes out, nil when a message does. It may write Verdict. It must be quick and must not
+	// block.
 	Decided(a *Attempt, t *Taken, err error)
 	// Approved names what an approval gives back. It is called once for each.
 	Approved(c *Conversion) Refund
@@ -44,6 +45,8 @@ type Attempt struct {
 	// kept sealed with the verification.
 	Marks []byte
 	Note  any // the guard's own, from Judge to Decided
+
+	Verdict Verdict // what the guard decided, as it says in Decided
 }
 
 // Biller is what a Guard may have besides: it reserves the most that a message may cost, and knows what it did cost.

@@ -116,7 +116,7 @@ func (v *Verifier) countSend(ctx context.Context, asked *Attempt, take *Take, w 
 	take.Limits = counted(take.Limits, taken)
 	if taken.Refused != nil {
 		err := w.refused(taken.Refused)
-		v.cfg.Guard.Decided(asked, taken, err)
+		v.decided(ctx, asked, taken, err)
 		return taken, nil, err
 	}
 	return taken, nil, nil

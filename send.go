@@ -174,7 +174,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 	if err != nil {
 		return nil, err
 	}
-	asked, work, limits, err := v.judgeSend(q, now.Record, to, channel, device)
+	asked, work, limits, err := v.judgeSend(ctx, q, now.Record, to, channel, device)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 
 	ctx = detached(ctx)
 	if err := v.refuseOptedOut(ctx, ring, path.Sender, to, ring.PhoneHash(to)); err != nil {
-		v.cfg.Guard.Decided(asked, nil, err)
+		v.decided(ctx, asked, nil, err)
 		return nil, err
 	}
 	take := &Take{Limits: slices.Concat(q.Limits, limits), ID: q.ID, Lifetime: idempotencyLifetime, Lease: idempotencyLease}
@@ -212,7 +212,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 	if o.Result != OutcomeOK {
 		v.release(ctx, take)
 		err := refusal(o)
-		v.cfg.Guard.Decided(asked, taken, err)
+		v.decided(ctx, asked, taken, err)
 		return nil, err
 	}
 	if o.Replayed {
@@ -220,7 +220,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 		v.finishKey(ctx, take, o.Record)
 		return v.describe(o)
 	}
-	v.cfg.Guard.Decided(asked, taken, nil)
+	v.decided(ctx, asked, taken, nil)
 	v.log.add(o.Record)
 	d, err := v.resend(ctx, q, path, o, sealed, to, take.Limits)
 	if errors.Is(err, ErrDeliveryFailed) {
@@ -233,7 +233,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 }
 
 // judgeSend asks the guard about a resend. What is to be counted is in the result.
-func (v *Verifier) judgeSend(q *SendRequest, r *Record, to Address, ch Channel, d *Device) (*Attempt, *work, []Limit, error) {
+func (v *Verifier) judgeSend(ctx context.Context, q *SendRequest, r *Record, to Address, ch Channel, d *Device) (*Attempt, *work, []Limit, error) {
 	hash := v.cfg.Keys().LookupHash
 	w, err := v.worked(ChallengeSubject{
 		App: q.App.ID, Action: ActionSend, Phone: r.Phone, Purpose: r.Purpose, Network: network(q.Client.Addr), Hash: hash,
@@ -247,7 +247,7 @@ func (v *Verifier) judgeSend(q *SendRequest, r *Record, to Address, ch Channel, 
 	}
 	limits, err := v.judge(asked, w)
 	if err != nil {
-		v.cfg.Guard.Decided(asked, nil, err)
+		v.decided(ctx, asked, nil, err)
 	}
 	return asked, w, limits, err
 }

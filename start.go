@@ -150,7 +150,7 @@ func (s *starting) judge(ctx context.Context) ([]Limit, error) {
 		err = v.refuseOptedOut(ctx, s.ring, s.path.Sender, q.To, s.phone)
 	}
 	if err != nil {
-		s.decided(err)
+		s.decided(ctx, err)
 	}
 	return limits, err
 }
@@ -336,7 +336,7 @@ func (s *starting) count(ctx context.Context) (*Verification, error) {
 	s.took(taken)
 	if taken.Refused != nil {
 		err := s.work.refused(taken.Refused)
-		s.decided(err)
+		s.decided(ctx, err)
 		return nil, err
 	}
 	return nil, nil
@@ -345,7 +345,7 @@ func (s *starting) count(ctx context.Context) (*Verification, error) {
 func (s *starting) took(t *Taken) { s.taken, s.take.Limits = t, counted(s.take.Limits, t) }
 
 // decided tells the guard what became of the attempt that it judged.
-func (s *starting) decided(err error) { s.v.cfg.Guard.Decided(s.asked, s.taken, err) }
+func (s *starting) decided(ctx context.Context, err error) { s.v.decided(ctx, s.asked, s.taken, err) }
 
 // unsent gives back the budgets of a message that nobody took: what was not sent costs nothing.
 func (s *starting) unsent(ctx context.Context) {
@@ -371,10 +371,10 @@ func (s *starting) begin(ctx context.Context) (*Verification, error) {
 	if o.Result != OutcomeOK {
 		s.v.release(ctx, &s.take)
 		err := refusal(o)
-		s.decided(err)
+		s.decided(ctx, err)
 		return nil, err
 	}
-	s.decided(nil)
+	s.decided(ctx, nil)
 	s.record = o.Record
 	s.v.log.add(o.Record)
 	if o.Replayed {

@@ -96,7 +96,7 @@ func (g *Guard) decisionOf(a *countersign.Attempt, n *note, t *countersign.Taken
 	}
 	d := &Decision{
 		At: a.Now.UTC(), Event: "start", App: a.App.ID, Country: a.To.Country(), Channel: string(a.Channel), Purpose: string(a.Purpose),
-		Face: string(a.Face), Shadow: n.shadowed(t), Solved: a.Solved, Keys: n.keys.names(),
+		Face: string(a.Face), Shadow: a.Verdict.Shadow, Solved: a.Solved, Keys: n.keys.names(),
 		Home: a.App.Region, Proved: a.Proved, Test: a.Test, Sequence: n.target.sequence,
 	}
 	if n.target.listed {

@@ -194,11 +194,12 @@ func (g *Guard) Decided(a *countersign.Attempt, t *countersign.Taken, err error)
 		}
 	}
 	decision, rule, _ := n.answer(t, err)
+	a.Verdict = countersign.Verdict{Decision: decision, Rule: rule, Shadow: n.shadowed(t)}
 	if g.cfg.Count != nil {
 		g.cfg.Count(a.App.ID, a.To.Country(), decision, rule)
 	}
 	if g.cfg.Shadowed != nil {
-		for _, rule := range n.shadowed(t) {
+		for _, rule := range a.Verdict.Shadow {
 			g.cfg.Shadowed(a.App.ID, rule)
 		}
 	}

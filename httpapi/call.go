@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"net/netip"
@@ -32,6 +33,7 @@ type call struct {
 	err          error            // its cause, for the log
 	verification string           // the id concerned, cut in the log
 	factor       string           // what a person showed or changed
+	verdict      countersign.Verdict
 }
 
 func newCall(s *Server, w http.ResponseWriter, r *http.Request) *call {
@@ -54,6 +56,9 @@ func (c *call) Write(b []byte) (int, error) {
 	}
 	return c.ResponseWriter.Write(b)
 }
+
+// judged is the request's context, for what asks the guard: the log line says what that decided.
+func (c *call) judged() context.Context { return countersign.WithVerdict(c.r.Context(), &c.verdict) }
 
 // Unwrap lets http.ResponseController reach the connection.
 func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }

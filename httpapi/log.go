@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -67,7 +68,7 @@ func (c *call) logLine(route string, took time.Duration) {
 	if !c.s.log.Enabled(context.Background(), level) {
 		return
 	}
-	var room [11]slog.Attr
+	var room [14]slog.Attr
 	line := append(room[:0],
 		slog.String("request_id", c.id), slog.String("route", route), slog.Int("status", c.status),
 		slog.Float64("ms", float64(took.Microseconds())/1000))
@@ -82,6 +83,15 @@ func (c *call) logLine(route string, took time.Duration) {
 	}
 	if c.verification != "" {
 		line = append(line, slog.String("verification", cut(c.verification, 8)))
+	}
+	if d := &c.verdict; d.Decision != "" {
+		line = append(line, slog.String("decision", d.Decision))
+		if d.Rule != "" {
+			line = append(line, slog.String("rule", d.Rule))
+		}
+		if len(d.Shadow) > 0 {
+			line = append(line, slog.String("shadow", strings.Join(d.Shadow, " ")))
+		}
 	}
 	if c.factor != "" {
 		line = append(line, slog.String("factor", c.factor))

@@ -24,7 +24,7 @@ func (v *visit) start() error {
 	if err != nil {
 		return v.phoneAgain(typed, &countersign.Error{Kind: countersign.ErrInvalidPhoneNumber, Pointer: "/phone", Err: err})
 	}
-	started, err := v.c.s.cfg.Engine.Start(v.c.r.Context(), &countersign.StartRequest{
+	started, err := v.c.s.cfg.Engine.Start(v.c.judged(), &countersign.StartRequest{
 		App: v.app.App, To: countersign.PhoneAddress(n), Channel: countersign.ChannelSMS, Purpose: v.purpose, Face: countersign.FacePage,
 		Locale: v.lang, Nonce: v.nonce, Client: v.client(), Wait: true,
 		ChallengeResponse: v.values.Get("challenge_response"), DeviceToken: v.deviceToken(),
@@ -78,7 +78,7 @@ func (v *visit) send() error {
 	if channel != "" && !slices.Contains(v.app.Channels, channel) {
 		return v.message(invalid("/channel", "The page does not offer this channel."))
 	}
-	sent, err := v.c.s.cfg.Engine.Send(v.c.r.Context(), &countersign.SendRequest{
+	sent, err := v.c.s.cfg.Engine.Send(v.c.judged(), &countersign.SendRequest{
 		App: v.app.App, ID: id, Channel: channel, Client: v.client(), Face: countersign.FacePage, Wait: true,
 		ChallengeResponse: v.values.Get("challenge_response"), DeviceToken: v.deviceToken(),
 	})

@@ -88,7 +88,7 @@ func (s *Server) mount(routes []route) (err error) {
 		s.paths.Handle(path, allowed(list))
 	}
 	for pattern, h := range s.cfg.Mounts {
-		s.mux.Handle(pattern, h)
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { serveMount(h, w, r) })
 	}
 	s.mux.HandleFunc("/", s.unrouted)
 	return nil
@@ -105,6 +105,14 @@ func serve(rt route, w http.ResponseWriter, r *http.Request) {
 	if err := rt.handle(c); err != nil {
 		c.fail(err)
 	}
+}
+
+// serveMount runs another face, which has routes of its own and no log line: what the guard decides comes into ours.
+func serveMount(h http.Handler, w http.ResponseWriter, r *http.Request) {
+	c := w.(*call)
+	inner := r.WithContext(c.judged())
+	defer func() { r.Pattern = inner.Pattern }() // also when it panics: the line names the route
+	h.ServeHTTP(w, inner)
 }
 
 // enter finds out who calls and refuses who may not.

@@ -46,7 +46,7 @@ func startVerification(c *call) error {
 	if q.Idempotency, err = c.idempotency("POST /v1/verifications"); err != nil {
 		return err
 	}
-	v, err := c.s.cfg.Engine.Start(c.r.Context(), q)
+	v, err := c.s.cfg.Engine.Start(c.judged(), q)
 	if v != nil {
 		c.verification = v.ID
 		c.sendsLeft(v)

@@ -149,7 +149,7 @@ func sendVerification(c *call) error {
 	if q.Idempotency, err = c.idempotency("POST /v1/verifications/" + id + "/sends"); err != nil {
 		return err
 	}
-	v, err := c.s.cfg.Engine.Send(c.r.Context(), q)
+	v, err := c.s.cfg.Engine.Send(c.judged(), q)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func newWhole(t *testing.T) *whole {
 	must(err)
 	countries := []string{"US", "GB", "IE", "DE", "AU", "FR", "IN", "AR", "MX", "BR", "CI", "IT"}
 	judge, err := guard.New(guard.Config{Apps: map[string]guard.Policy{
-		"demo": {Countries: countries, ClientStarts: 1000, ClientChecks: 10000}, "other": {Countries: countries},
+		"demo": {Countries: countries, ClientStarts: 1000, ClientChecks: 10000}, "other": {Countries: countries, Shadow: []string{guard.RuleSequence}},
 	}})
 	must(err)
 	ring, signer := newRings(t, store.Now)
