@@ -271,7 +271,8 @@ func (m *Memory) look(k *keys, to *target, a *countersign.Attempt, g *Guard, onl
 			s.rangeFamiliar, crossed[1] = t.familiar(familiarRange), t.cross(only)
 			s.rangeKnown = s.rangeKnown || t.won >= familiarRange
 		})
-		s.rangeFamiliar = s.rangeFamiliar || s.prefixFamiliar
+		// A part of a range that is attacked is not what the rest of it was confirmed for.
+		s.rangeFamiliar = s.rangeFamiliar && !s.prefixSuspect || s.prefixFamiliar
 	}
 	if k.has[ofNetwork] {
 		m.with(k.list[ofNetwork], now, false, func(t *track) {
@@ -291,7 +292,7 @@ func (m *Memory) look(k *keys, to *target, a *countersign.Attempt, g *Guard, onl
 		switch {
 		case of == ofNetwork:
 			s.networkBlocked = true
-		case of == ofPrefix4 && (s.prefixFamiliar || !s.prefixSuspect), s.networkFamiliar:
+		case of == ofPrefix4 && (s.prefixFamiliar || !s.prefixSuspect), s.networkFamiliar, a.Proved:
 			// The wider range is attacked, and nothing speaks against this part of it, or against who asks. The budgets hold all the
 			// same, and of a range's budget the attacked parts may use less.
 		case !s.prefixBlocked:

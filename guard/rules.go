@@ -87,8 +87,9 @@ const (
 	suspectPart   = 50 // of a range of four digits, for a stranger where the last ones with the same six were not confirmed
 	strangersPart = 80 // of a range of numbers, for a network that nobody was confirmed from
 	workedPart    = 60 // of a wide budget, with a challenge solved
-	knownPart     = 85 // likewise, for a range of numbers that was confirmed before, however it does now
-	rangePart     = 90 // of a wide budget, for a range of numbers that was confirmed before
+	attackedPart  = 75 // likewise, for a range of numbers that was confirmed before, where its last ones were not
+	knownPart     = 88 // likewise, where nothing speaks against its six digits: somebody attacks another part of it
+	rangePart     = 92 // of a wide budget, for a range of numbers that was confirmed before and goes on
 )
 
 // part is how much of the budget an attempt may use, and the difficulty of the challenge that would give it more; 0 where
@@ -101,7 +102,10 @@ func (p *prepared) part(a *countersign.Attempt, s *sight) (percent, difficulty i
 		if s.networkFamiliar {
 			return whole, 0
 		}
-		if p.of == ofPrefix4 && s.prefixSuspect {
+		switch {
+		case p.of == ofPrefix4 && s.prefixFamiliar:
+			return rangePart, 0
+		case p.of == ofPrefix4 && s.prefixSuspect:
 			return suspectPart, 0
 		}
 		return strangersPart, 0
@@ -114,8 +118,10 @@ func (p *prepared) part(a *countersign.Attempt, s *sight) (percent, difficulty i
 		return whole, 0
 	case s.rangeFamiliar:
 		return rangePart, 0
-	case a.Solved >= p.difficulty && s.rangeKnown:
+	case a.Solved >= p.difficulty && s.rangeKnown && !s.prefixSuspect:
 		return knownPart, 0
+	case a.Solved >= p.difficulty && s.rangeKnown:
+		return attackedPart, 0
 	case a.Solved >= p.difficulty:
 		return workedPart, 0
 	}

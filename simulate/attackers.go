@@ -24,7 +24,7 @@ func (w *world) launch(a attack) {
 	n := 0
 	var next func()
 	next = func() {
-		if w.now.Sub(began) > a.until {
+		if w.now.Sub(began) >= a.until {
 			return
 		}
 		w.strike(&a, n)
@@ -57,6 +57,24 @@ func (w *world) strike(a *attack, n int) {
 			}
 		})
 	}
+}
+
+// proves is an attacker who answers on a number that he holds.
+func (w *world) proves(own numbers.Number, from netip.Addr) {
+	w.result.Attack.Held++
+	w.result.Attack.Attempts++
+	got := w.ask(&request{to: own, from: from, solves: true, attack: true})
+	if !got.sent {
+		w.result.Attack.Refused++
+		return
+	}
+	w.sent(got.message)
+	w.result.target(own, w.now)
+	w.after(10*time.Second+w.upTo(60*time.Second), func() {
+		if w.guess(got.message, true, false) {
+			w.result.Attack.converted++
+		}
+	})
 }
 
 // spray is one guess at somebody else's code. One in a million would be right; the count says what to expect.

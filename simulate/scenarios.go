@@ -14,7 +14,7 @@ type Scenario struct {
 	// Pumping says that the attack is after money: its messages are bounded by the budgets, and where it tries more than
 	// twenty times that bound nearly all of it must be refused.
 	Pumping bool
-	// Flood says that it comes from everywhere and goes everywhere, so that nothing but the widest budgets sees it.
+	// Flood says that it goes everywhere, so that nothing but the widest budgets bounds it.
 	Flood bool
 
 	span time.Duration
@@ -38,7 +38,7 @@ const (
 func Scenarios() []Scenario {
 	day := 24 * time.Hour
 	return []Scenario{
-		{Name: "honest", About: "Three days of ordinary traffic in ten countries, nobody with ill will.", span: 3 * day, play: func(*world) {}},
+		{Name: "honest", About: "Three days of ordinary traffic in twelve countries, nobody with ill will.", span: 3 * day, play: func(*world) {}},
 		{Name: "launch", About: "A product launch: twenty times the traffic within minutes, for half an hour.", span: 3 * day, play: launchDay},
 		{Name: "campus", About: "3,000 students sign up in two hours behind one address, and as many on one carrier's sixteen.", span: 3 * day, play: campus},
 		{Name: "premium_fast", About: "Pumping of one rented range at 1,000 a minute for two hours, from 500 residential addresses.", Pumping: true, span: 3 * day, play: premiumFast},
@@ -48,6 +48,8 @@ func Scenarios() []Scenario {
 		{Name: "thousand_prefixes", About: "Numbers at random in a thousand prefixes of many countries.", Pumping: true, Flood: true, span: 3 * day, play: thousandPrefixes},
 		{Name: "converting_10", About: "An attacker who holds 1,000 numbers, writes to ten times as many and enters the codes of his own.", span: 3 * day, play: converting(10)},
 		{Name: "converting_30", About: "The same with three times as many numbers as are his.", span: 3 * day, play: converting(3)},
+		{Name: "familiar", About: "An attacker first proves 200 numbers of his own from forty networks, then pumps one range through these.", Pumping: true, span: 3 * day, play: familiar(false)},
+		{Name: "familiar_spread", About: "The same, then numbers at random in a thousand prefixes of many countries.", Pumping: true, Flood: true, span: 3 * day, play: familiar(true)},
 		{Name: "bombing", About: "One victim, 10,000 sources, all day. He logs in twice, with a device that has proved his number.", span: 3 * day, play: bombing},
 		{Name: "lockout", About: "The same with guesses at every message, so that the phone's guesses are used up.", span: 3 * day, play: lockout},
 		{Name: "spraying", About: "100,000 phones of a list from many countries, one message and five guesses each, from addresses used once.", Flood: true, span: 3 * day, play: spraying},
@@ -134,6 +136,26 @@ func converting(among int) func(w *world) {
 		}
 		converts := func(_ int, to numbers.Number) bool { return mine[to.E164()] }
 		w.launch(attack{until: 24 * time.Hour, perSecond: 0.5, to: to, address: w.botnet(2000), converts: converts})
+	}
+}
+
+// familiar is an attacker who makes networks known first: from each he proves numbers that he holds, on the day before.
+func familiar(everywhere bool) func(w *world) {
+	return func(w *world) {
+		const networks, each = 40, 5
+		list := make([]netip.Addr, networks)
+		for i := range list {
+			list[i] = w.anywhere()
+			for range each {
+				own := w.number(paidPrefix)
+				w.after(quiet-12*time.Hour+w.upTo(10*time.Hour), func() { w.proves(own, list[i]) })
+			}
+		}
+		a := attack{from: 8 * time.Hour, until: 12 * time.Hour, perSecond: 5, to: w.within(paidRange), address: func(int) netip.Addr { return list[w.rng.IntN(networks)] }}
+		if everywhere {
+			a.from, a.until, a.perSecond, a.to = 6*time.Hour, 16*time.Hour, 3, w.spread(1000)
+		}
+		w.launch(a)
 	}
 }
 
