@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { advance, base, catchReturns, codeOf, inbox, newNumber, open, sentForms, start, verifyURL, withReturn, wrong } from './sandbox.mjs';
+import { advance, base, catchReturns, codeOf, forget, inbox, newNumber, open, sentForms, start, verifyURL, withReturn, wrong } from './sandbox.mjs';
 
 test('a typed code is sent once it is complete, and only once', async (t) => {
   const page = await open(t);
@@ -13,6 +13,28 @@ test('a typed code is sent once it is complete, and only once', async (t) => {
   assert.equal(sent.length, 1);
   assert.equal(sent[0].get('code'), code);
   assert.match(await page.locator('#proof').inputValue(), /^[\w-]+\.[\w-]+\.[\w-]+$/);
+});
+
+test('a code that is in the field before the script is sent as well', async (t) => {
+  const page = await open(t);
+  let release = () => {};
+  const held = new Promise((resolve) => { release = () => resolve(undefined); });
+  await page.route(/\/verify[^/]*\.js$/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await forget();
+  await page.goto(verifyURL(), { waitUntil: 'commit' }); // a page whose script is on its way has not loaded
+  const number = newNumber();
+  await page.locator('#phone').fill(number);
+  await page.locator('form[method=post] .go').click();
+  await page.locator('#code').waitFor();
+  const sent = sentForms(page);
+  await page.locator('#code').fill(await codeOf(number));
+  assert.equal(sent.length, 0);
+  release();
+  await page.locator('#proof').waitFor();
+  assert.equal(sent.length, 1);
 });
 
 test('the proof and the state go to the app by themselves', async (t) => {

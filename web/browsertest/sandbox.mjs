@@ -119,7 +119,7 @@ export async function start(page, query = {}) {
  * @param {string} number
  */
 export async function codeOf(number) {
-  for (let tries = 0; tries < 100; tries++) {
+  for (const end = Date.now() + 60_000; Date.now() < end;) {
     const [message] = await inbox(number);
     if (message) return message.code;
     await new Promise((resolve) => { setTimeout(resolve, 50); });

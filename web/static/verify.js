@@ -79,7 +79,11 @@ function codeForm(form) {
   });
   field.addEventListener('compositionend', () => field.dispatchEvent(new InputEvent('input')));
   form.querySelectorAll('[data-script]').forEach((e) => { /** @type {HTMLElement} */ (e).hidden = false; });
-  receiveCode(form, enter);
+  // On a slow network the code may be in before this script is. What the browser puts back after a reload is no news,
+  // and a button that has the focus was pressed.
+  const early = visit() === 'navigate' && document.activeElement?.tagName !== 'BUTTON' && findCode(field.value, length, numeric);
+  if (early) enter(early);
+  else receiveCode(form, enter);
 }
 
 /**
@@ -125,6 +129,12 @@ function countDown(clock) {
   tick();
 }
 
+/** How the browser came to this page. */
+function visit() {
+  const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'));
+  return entry?.type;
+}
+
 /**
  * Sends the proof on to the app, unless the person came back to this page: then the button is there. A login is told
  * whether this device could make a passkey.
@@ -132,8 +142,7 @@ function countDown(clock) {
  */
 async function returnProof(form) {
   document.querySelectorAll('[data-script]').forEach((e) => { /** @type {HTMLElement} */ (e).hidden = false; });
-  const [visit] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'));
-  if (visit?.type === 'back_forward') return;
+  if (visit() === 'back_forward') return;
   const able = form.elements.namedItem('passkeys');
   if (able instanceof HTMLInputElement && form.dataset.module) {
     const { canMake } = await import(form.dataset.module);

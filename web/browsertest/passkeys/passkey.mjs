@@ -70,6 +70,7 @@ async function provePhone(page, number = newNumber()) {
   await forget();
   await page.locator('#phone').fill(number);
   await page.locator('form[method=post] .go').first().click();
+  await page.locator('#code').waitFor(); // the newest message is this form's, from now on
   await page.locator('#code').fill(await codeOf(number));
   return number;
 }
