@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,6 +35,7 @@ type Config struct {
 	BaseURL   string // another address of the API, for tests
 	Timeout   time.Duration
 	Transport http.RoundTripper // for everything; http.Transport when nil
+	Roots     *x509.CertPool    // whom the certificates of receipts lead to; the system's when nil
 	Getenv    func(string) string
 	Home      string // where .aws is; "" for no shared files but those that variables name
 	Now       func() time.Time

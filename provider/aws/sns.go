@@ -5,10 +5,8 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/url"
@@ -23,9 +21,9 @@ import (
 )
 
 // This file takes receipts from an SNS topic. A message is believed when it names our topic, is fresh, and is signed
-// (version 2: SHA-256) with the key of a certificate that SNS itself serves in the topic's region. The address of the
-// certificate comes from the message, so it is not fetched unless it is exactly of that form: anything else would let a
-// forger name his own.
+// (version 2: SHA-256) with the key of a certificate that SNS itself serves in the topic's region, and that an authority
+// which this machine trusts gave to SNS. The address of the certificate comes from the message, so it is not fetched unless
+// it is exactly of that form: anything else would let a forger name his own.
 
 const (
 	maxCallback   = 256 << 10 // SNS' own bound of a message
@@ -38,6 +36,7 @@ const (
 // topic is one SNS topic.
 type topic struct {
 	cfg    *Config
+	region string
 	host   string
 	client *outbound.Client
 
@@ -55,7 +54,7 @@ type signer struct {
 func newTopic(cfg *Config) *topic {
 	region := topicForm.FindStringSubmatch(cfg.TopicARN)[2]
 	return &topic{
-		cfg: cfg, host: "sns." + region + "." + domain(region), client: outbound.New(cfg.Name, 3*time.Second, cfg.Transport),
+		cfg: cfg, region: region, host: "sns." + region + "." + domain(region), client: outbound.New(cfg.Name, 3*time.Second, cfg.Transport),
 		keys: map[string]signer{}, seen: map[string]time.Time{},
 	}
 }
@@ -192,19 +191,14 @@ func (t *topic) key(ctx context.Context, address string) (*rsa.PublicKey, error)
 		if f != nil || got.Status >= 500 {
 			return nil, errKey
 		}
-		block, _ := pem.Decode(got.Body)
-		if !got.OK() || block == nil || block.Type != "CERTIFICATE" {
+		if !got.OK() {
 			return nil, errForged
 		}
-		c, err := x509.ParseCertificate(block.Bytes)
+		made, err := t.trusted(ctx, got.Body, now)
 		if err != nil {
-			return nil, errForged
+			return nil, err
 		}
-		key, isRSA := c.PublicKey.(*rsa.PublicKey)
-		if !isRSA || key.N.BitLen() < 2048 {
-			return nil, errForged
-		}
-		s = signer{key, c.NotBefore, c.NotAfter}
+		s = *made
 	}
 	if now.Before(s.from) || now.After(s.until) {
 		return nil, errForged
