@@ -10,7 +10,7 @@ import (
 )
 
 // This file reads receipts and knows which message each is about. The SMSC names a message by its own id only, so what
-// was sent is remembered for a while, by this process. Some SMSCs write the id in hexadecimal in one place and in
+// was sent is remembered for a while, by this process; the engine's log has the rest. Some SMSCs write the id in hexadecimal in one place and in
 // decimal in the other; the recipient's number must be the same in any case.
 
 const (

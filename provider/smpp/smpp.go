@@ -33,6 +33,13 @@ type Provider struct {
 	changed chan struct{} // closed when a session begins
 	why     error         // why there is none
 	sink    countersign.ReceiptSink
+	log     sendings // nil when the sink is none
+}
+
+// sendings is what the engine is besides a sink: it knows what was sent before this process began, and by others. Receipts
+// name a message by the SMSC's id alone.
+type sendings interface {
+	SendingsTo(ctx context.Context, route string, to countersign.Address) ([]countersign.Sending, error)
 }
 
 var _ countersign.Provider = (*Provider)(nil)
@@ -75,6 +82,7 @@ func New(cfg Config) (*Provider, error) {
 func (p *Provider) Attach(sink countersign.ReceiptSink) {
 	p.mu.Lock()
 	p.sink = sink
+	p.log, _ = sink.(sendings)
 	p.mu.Unlock()
 }
 
@@ -207,6 +215,10 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 	if err != nil {
 		return countersign.Handed{}, p.fail(countersign.FailOperator, err.Error(), nil)
 	}
+	ton, npi, from, err := p.source(m.Sender)
+	if err != nil {
+		return countersign.Handed{}, p.fail(countersign.FailOperator, "the country's sender cannot be one", nil)
+	}
 	to := digits(number.E164())
 	ref := ""
 	for i, text := range list {
@@ -217,7 +229,7 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 		}
 		var f *countersign.Failure
 		ref, f = p.submit(ctx, &submission{
-			ton: p.ton, npi: p.npi, from: p.from, to: to, coding: coding, validity: validity(m.Lifetime), receipt: last, text: text,
+			ton: ton, npi: npi, from: from, to: to, coding: coding, validity: validity(m.Lifetime), receipt: last, text: text,
 			userDataHeader: len(list) > 1,
 		}, &about)
 		if f != nil {
@@ -225,6 +237,14 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 		}
 	}
 	return countersign.Handed{Ref: ref, Status: countersign.DeliveryAccepted}, nil
+}
+
+// source is who a message comes from: the country's sender, by its form, or the configured one.
+func (p *Provider) source(country string) (ton, npi byte, address string, err error) {
+	if country == "" || country == p.cfg.From {
+		return p.ton, p.npi, p.from, nil
+	}
+	return source(country)
 }
 
 // submit sends one part within the window.
@@ -313,11 +333,40 @@ func (p *Provider) handle(body []byte, waiting bool) error {
 		}
 		about, known := p.memory.find(r, d.from, waiting)
 		if !known {
-			return nil
+			var err error
+			if about, known, err = p.recall(r, d.from); err != nil || !known {
+				return err
+			}
 		}
 		return p.report(about, r)
 	}
 	return p.reply(d, text)
+}
+
+// recall looks for a message that this process did not send: it was restarted since, or another one holds the session that it
+// went over.
+func (p *Provider) recall(r report, number string) (sent, bool, error) {
+	p.mu.Lock()
+	log := p.log
+	p.mu.Unlock()
+	to, err := phone.FromE164("+" + digits(number))
+	if log == nil || err != nil {
+		return sent{}, false, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handleTime)
+	defer cancel()
+	list, err := log.SendingsTo(ctx, p.cfg.Name, countersign.PhoneAddress(to))
+	if err != nil {
+		return sent{}, false, err
+	}
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, sameID} {
+		for _, s := range list {
+			if same(r.id, s.Delivery.Ref) {
+				return sent{verification: s.Verification, delivery: s.Delivery.ID, ref: s.Delivery.Ref, to: digits(number)}, true, nil
+			}
+		}
+	}
+	return sent{}, false, nil
 }
 
 // reply hands on what a person sent back: the engine knows the words of consent.

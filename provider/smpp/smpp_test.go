@@ -42,12 +42,18 @@ func (s *smsc) config() smpp.Config {
 // run makes a provider and keeps its session until the test ends.
 func run(t testing.TB, cfg smpp.Config) (*smpp.Provider, *sink) {
 	t.Helper()
+	s := &sink{}
+	return runFor(t, cfg, s), s
+}
+
+// runFor is run with an engine of the test's own.
+func runFor(t testing.TB, cfg smpp.Config, engine countersign.ReceiptSink) *smpp.Provider {
+	t.Helper()
 	p, err := smpp.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{}
-	p.Attach(s)
+	p.Attach(engine)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -58,7 +64,7 @@ func run(t testing.TB, cfg smpp.Config) (*smpp.Provider, *sink) {
 		cancel()
 		<-done
 	})
-	return p, s
+	return p
 }
 
 // to is a message to the number that ends with four digits.
@@ -318,6 +324,102 @@ func TestReceipts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// logged is an engine whose log has one message, sent by a process that is no more.
+type logged struct {
+	sink
+	route string
+	fail  error
+	one   countersign.Sending
+}
+
+func (l *logged) SendingsTo(_ context.Context, route string, to countersign.Address) ([]countersign.Sending, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.fail; err != nil {
+		l.fail = nil
+		return nil, err
+	}
+	if route != l.route || to.Dial() != "+14155550217" {
+		return nil, nil
+	}
+	return []countersign.Sending{{Verification: "ver_other", Delivery: countersign.Delivery{ID: "msg_other", Ref: "77"}}, l.one}, nil
+}
+
+// TestReceiptAfterARestart: the process that sent a message is gone when its receipt comes. The log knows the message.
+func TestReceiptAfterARestart(t *testing.T) {
+	for _, c := range []struct {
+		name, route string
+		fail        error
+		receipts    int
+	}{{"the route's", "smsc", nil, 1}, {"the log is away once", "smsc", errors.New("no store"), 1}, {"another route's", "other", nil, 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			smsc := startSMSC(t, "127.0.0.1:0", false)
+			m := to(t, "0217")
+			var h countersign.Handed
+			t.Run("before", func(t *testing.T) {
+				p, sink := run(t, smsc.config())
+				var err error
+				if h, err = p.Send(t.Context(), m); err != nil || len(sink.Receipts()) != 0 {
+					t.Fatalf("%v, %d receipts", err, len(sink.Receipts()))
+				}
+			})
+			engine := &logged{route: c.route, fail: c.fail, one: countersign.Sending{Verification: m.Verification, Delivery: countersign.Delivery{ID: m.ID, Ref: h.Ref}}}
+			runFor(t, smsc.config(), engine)
+			eventually(t, "the receipt is answered", func() bool {
+				return smsc.count(func(r received) int {
+					if r.DeliverStatus == 0 {
+						return r.Replied
+					}
+					return 0
+				}) == 1
+			})
+			got := engine.Receipts()
+			if len(got) != c.receipts {
+				t.Fatalf("%d receipts, want %d", len(got), c.receipts)
+			}
+			for _, r := range got {
+				if r.ID != m.Verification || r.DeliveryID != m.ID || r.Status != countersign.DeliveryDelivered {
+					t.Errorf("%+v", r)
+				}
+			}
+		})
+	}
+}
+
+// TestSenders: a country's sender goes out by its own form.
+func TestSenders(t *testing.T) {
+	smsc := startSMSC(t, "127.0.0.1:0", false)
+	p, _ := run(t, smsc.config())
+	for i, c := range []struct {
+		sender, from string
+		ton, npi     int
+	}{{"", "Shop", 5, 0}, {"+46701234567", "46701234567", 1, 1}, {"72404", "72404", 3, 0}, {"Butik", "Butik", 5, 0}} {
+		m := to(t, "0101")
+		m.Sender = c.sender
+		if _, err := p.Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		var last received
+		eventually(t, "the submit is told", func() bool {
+			n := 0
+			smsc.count(func(r received) int {
+				if r.To != "" {
+					n, last = n+1, r
+				}
+				return 0
+			})
+			return n == i+1
+		})
+		if last.From != c.from || last.TON != c.ton || last.NPI != c.npi {
+			t.Errorf("sender %q: from %q, %d/%d", c.sender, last.From, last.TON, last.NPI)
+		}
+	}
+	m := to(t, "0101")
+	m.Sender = "a name that is too long"
+	_, err := p.Send(t.Context(), m)
+	failed(t, err, m, countersign.FailOperator, "the country's sender cannot be one")
 }
 
 // TestReceiptThatCannotBeKept: it is refused, comes again, and counts then.

@@ -54,6 +54,7 @@ type smscServer struct {
 	out     sync.Mutex
 	ids     atomic.Int64
 	waiting atomic.Int64
+	later   []func(*link) // under out
 }
 
 func (s *smscServer) tell(r received) {
@@ -125,6 +126,7 @@ func (s *smscServer) serve(c net.Conn) {
 			default:
 				l.send(answer, p.Header().Seq, 0)
 				s.tell(received{Bound: 1})
+				s.deliverLater(l)
 				continue
 			}
 			return
@@ -151,6 +153,17 @@ func newDelivery() pdu.Body {
 	d := pdu.NewDeliverSM()
 	d.Fields()[pdufield.UDHLength] = &pdufield.SM{}
 	return d
+}
+
+// deliverLater sends what waited for the next session.
+func (s *smscServer) deliverLater(l *link) {
+	s.out.Lock()
+	later := s.later
+	s.later = nil
+	s.out.Unlock()
+	for _, send := range later {
+		send(l)
+	}
 }
 
 var lastReceipt sync.Map // of a link: the deliver_sm that may come again
@@ -181,7 +194,7 @@ func (s *smscServer) submit(l *link, p pdu.Body) {
 		_ = r.Fields().Set(pdufield.MessageID, ref)
 		l.send(r, seq, status)
 	}
-	receipt := func(number, ref, stat string, seq uint32, tlv bool) {
+	receiptBy := func(l *link, number, ref, stat string, seq uint32, tlv bool) {
 		d := newDelivery()
 		_ = d.Fields().Set(pdufield.SourceAddr, number)
 		_ = d.Fields().Set(pdufield.DestinationAddr, "Shop")
@@ -196,6 +209,7 @@ func (s *smscServer) submit(l *link, p pdu.Body) {
 		lastReceipt.Store(l, send)
 		send()
 	}
+	receipt := func(number, ref, stat string, seq uint32, tlv bool) { receiptBy(l, number, ref, stat, seq, tlv) }
 	registered := octetOf(f, pdufield.RegisteredDelivery) == 1
 	switch to[len(to)-4:] {
 	case "0201":
@@ -240,6 +254,11 @@ func (s *smscServer) submit(l *link, p pdu.Body) {
 		receipt(to, ref, "DELIVRD", 906, false)
 		receipt(to, ref, "DELIVRD", 907, false)
 		receipt(to, ref, "ENROUTE", 908, false)
+	case "0217": // the receipt comes over the next session, with the id in another form
+		answer(0)
+		s.out.Lock()
+		s.later = append(s.later, func(l *link) { receiptBy(l, to, fmt.Sprintf("%08X", id), "DELIVRD", 909, false) })
+		s.out.Unlock()
 	case "0215":
 		ref = ""
 		answer(0)
