@@ -409,3 +409,28 @@ func (f *faulty) Lookup(ctx context.Context, id string) (*countersign.Outcome, b
 	}
 	return f.Store.Lookup(ctx, id)
 }
+
+// What a route sent to a number is found in the log, for receipts that name a message by the vendor's id and the number alone.
+func TestSendingsTo(t *testing.T) {
+	b := newBench(t)
+	v := b.mustStart(t, number)
+	m := b.carrier.last(t)
+	var list []countersign.Sending
+	for end := time.Now().Add(30 * time.Second); len(list) == 0; time.Sleep(time.Millisecond) {
+		var err error
+		if list, err = b.SendingsTo(t.Context(), "vendor", address(t, number)); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("the send is not in the log")
+		}
+	}
+	if len(list) != 1 || list[0].Verification != v.ID || list[0].Delivery.ID != m.ID || list[0].Delivery.Ref != "ref-"+m.ID {
+		t.Errorf("found %+v", list)
+	}
+	for route, to := range map[string]string{"other": number, "vendor": "+14155550199"} {
+		if list, err := b.SendingsTo(t.Context(), route, address(t, to)); err != nil || len(list) != 0 {
+			t.Errorf("route %s to %s: %+v, %v", route, to, list, err)
+		}
+	}
+}
