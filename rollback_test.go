@@ -95,6 +95,54 @@ func TestAnApprovalThatRedisForgets(t *testing.T) {
 	}
 }
 
+// The app's own word and a code are one approval: whichever Redis has forgotten, the other is refused. The controls run without
+// SQL and must see both.
+func TestAWordThatRedisForgets(t *testing.T) {
+	for _, sql := range []bool{true, false} {
+		t.Run(fmt.Sprintf("approvals sql %t", sql), func(t *testing.T) {
+			server := startRedis(t)
+			b := onRedis(t, server, redisstore.Options{}, sql)
+			byCode := b.mustStart(t, "+12015550101")
+			theirs := b.carrier.code(t)
+			byWord := b.mustStart(t, number)
+			code := b.carrier.code(t)
+			settled(t, b, byCode.ID)
+			settled(t, b, byWord.ID)
+			vouch := func(id string) error {
+				_, err := b.Vouch(t.Context(), &countersign.CancelRequest{App: b.app, ID: id})
+				return err
+			}
+
+			list := server.dump()
+			if _, err := b.check(t, byCode.ID, theirs); err != nil {
+				t.Fatal(err)
+			}
+			if err := vouch(byWord.ID); err != nil {
+				t.Fatal(err)
+			}
+			server.restore(list)
+			for _, id := range []string{byCode.ID, byWord.ID} {
+				if got, err := b.Get(t.Context(), b.app, id); err != nil || got.Status != countersign.StatusPending {
+					t.Fatalf("Redis has not forgotten the approval: %+v, %v", got, err)
+				}
+			}
+			word := vouch(byCode.ID)
+			checked, err := b.check(t, byWord.ID, code)
+			if !sql {
+				if word != nil || err != nil || checked.Proof == "" {
+					t.Fatalf("control: without SQL there are not two approvals: %v; %+v, %v", word, checked, err)
+				}
+				return
+			}
+			wantKind(t, word, countersign.ErrVerificationClosed)
+			wantKind(t, err, countersign.ErrVerificationClosed)
+			if checked != nil && checked.Proof != "" {
+				t.Error("a proof of what the app approved on its word")
+			}
+		})
+	}
+}
+
 // fromClient names a caller that may repeat a correct check.
 func fromClient(q *countersign.CheckRequest) {
 	q.Client.Addr = netip.MustParseAddr("192.0.2.1")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"countersign"
 	"countersign/sinchauth"
@@ -134,7 +135,7 @@ func route(c *call) (handler, error) {
 	}
 	for i, s := range segments {
 		plain, err := url.PathUnescape(s)
-		if err != nil || plain == "" {
+		if err != nil || plain == "" || !utf8.ValidString(plain) {
 			return nil, errNoResource
 		}
 		segments[i] = plain

@@ -179,6 +179,10 @@ func TestNotFound(t *testing.T) {
 		{"GET", "/id/" + id + "/x/y", 40400},
 		{"GET", "x", 40400},
 		{"GET", "/id/%00", 40400},
+		{"GET", "/id/%ff", 40400},
+		{"GET", "/reference/a%ff%fe", 40400},
+		{"PUT", "/number/+1202555%c3%28", 40400},
+		{"GET", "/%ff/number/" + endpoint, 40400},
 		{"GET", "/id/..%2f" + id, 40400},
 	} {
 		a := k.do(c.method, base+c.path, report("sms", "000000"))
