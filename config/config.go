@@ -148,7 +148,10 @@ type Provider struct {
 }
 
 // ReceiptPaths say where a webhook vendor's callback has what; "" means the default place.
-type ReceiptPaths struct{ Verification, ID, Ref, Status, Detail string }
+type ReceiptPaths struct {
+	Verification, ID, Ref, Status, Detail, Cost, CurrencyPath string
+	Currency                                                  string // of all costs, where callbacks do not name it
+}
 
 // Resolved is one setting as it came out, for --print-config.
 type Resolved struct {

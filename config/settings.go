@@ -189,6 +189,9 @@ func providerSettings() []Setting {
 		{Path: "providers.*.receipts.ref_path", Doc: "webhook: where it has the vendor's id.", set: ofProvider(func(p *Provider) *string { return &p.ReceiptPaths.Ref }, anyText)},
 		{Path: "providers.*.receipts.status_path", Doc: "webhook: where it has the status.", set: ofProvider(func(p *Provider) *string { return &p.ReceiptPaths.Status }, anyText)},
 		{Path: "providers.*.receipts.detail_path", Doc: "webhook: where it has a reason.", set: ofProvider(func(p *Provider) *string { return &p.ReceiptPaths.Detail }, anyText)},
+		{Path: "providers.*.receipts.cost_path", Doc: "webhook: where it has what the message did cost.", set: ofProvider(func(p *Provider) *string { return &p.ReceiptPaths.Cost }, anyText)},
+		{Path: "providers.*.receipts.currency_path", Doc: "webhook: where it has that cost's currency.", set: ofProvider(func(p *Provider) *string { return &p.ReceiptPaths.CurrencyPath }, anyText)},
+		{Path: "providers.*.receipts.currency", Doc: "webhook: the currency of all costs (ISO 4217), where receipts do not name it.", set: ofProvider(func(p *Provider) *string { return &p.ReceiptPaths.Currency }, anyText)},
 		{Path: "providers.*.receipts.statuses.*", NoEnv: true, Doc: "webhook: what a vendor's status means: `sent`, `delivered`, `undelivered` or `failed`; where the code is the vendor's, `denied` and `undeliverable` too.", set: ofProviderMap(func(p *Provider) *map[string]string { return &p.ReceiptStatuses })},
 	}
 }

@@ -65,6 +65,7 @@ func webhookConfig(name string, p *config.Provider) webhook.Config {
 		cfg.Receipts = &webhook.Receipts{
 			Secrets: p.ReceiptSecrets, VerificationPath: p.ReceiptPaths.Verification, IDPath: p.ReceiptPaths.ID,
 			RefPath: p.ReceiptPaths.Ref, StatusPath: p.ReceiptPaths.Status, DetailPath: p.ReceiptPaths.Detail, Statuses: p.ReceiptStatuses,
+			CostPath: p.ReceiptPaths.Cost, CurrencyPath: p.ReceiptPaths.CurrencyPath, Currency: p.ReceiptPaths.Currency,
 		}
 	}
 	if p.Hosted.Configured() {

@@ -66,6 +66,10 @@ type Receipts struct {
 	// Where a callback has our verification's id and our message's id, the vendor's id, the status and a reason.
 	// Empty means "data.verification", "data.id", "data.ref", "data.status" and "data.detail".
 	VerificationPath, IDPath, RefPath, StatusPath, DetailPath string
+	// Where it has what the message did cost, a decimal, and the currency. Empty means "data.cost" and "data.currency".
+	CostPath, CurrencyPath string
+	// Currency (ISO 4217) is that of all costs, for vendors whose callbacks do not name it.
+	Currency string
 	// Statuses maps the vendor's words to ours. Words that are not in it are ignored. When empty, our own words
 	// (sent, delivered, undelivered, failed) are understood. Of a hosted vendor "denied" and "undeliverable" are
 	// understood too: they end the verification.
@@ -285,8 +289,14 @@ func (c *compiled) compileReceipts(cfg *Receipts, sending []string, hosted bool)
 		ref:          c.compilePath("receipts.ref_path", or(cfg.RefPath, "data.ref")),
 		status:       c.compilePath("receipts.status_path", or(cfg.StatusPath, "data.status")),
 		detail:       c.compilePath("receipts.detail_path", or(cfg.DetailPath, "data.detail")),
+		cost:         c.compilePath("receipts.cost_path", or(cfg.CostPath, "data.cost")),
+		currency:     c.compilePath("receipts.currency_path", or(cfg.CurrencyPath, "data.currency")),
+		always:       cfg.Currency,
 		statuses:     make(map[string]countersign.DeliveryStatus, len(cfg.Statuses)),
 		outcomes:     make(map[string]countersign.Status),
+	}
+	if _, err := countersign.ParseMoney("1", cfg.Currency); cfg.Currency != "" && err != nil {
+		c.wrong("receipts.currency", "must be a currency's three letters (ISO 4217)")
 	}
 	ours := []countersign.DeliveryStatus{
 		countersign.DeliveryAccepted, countersign.DeliverySent, countersign.DeliveryDelivered,

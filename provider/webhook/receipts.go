@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -26,6 +28,8 @@ const (
 type receipts struct {
 	secrets                               []Secret
 	verification, id, ref, status, detail path
+	cost, currency                        path
+	always                                string // the currency of all costs; "" when callbacks name it
 	statuses                              map[string]countersign.DeliveryStatus
 	outcomes                              map[string]countersign.Status // hosted: what ends a verification
 }
@@ -139,7 +143,19 @@ func (r *receipts) read(body []byte) (out report, known bool, problem string) {
 	if detail, ok := r.detail.find(v); ok && printable(detail) {
 		out.Detail = strings.Clone(detail)
 	}
+	out.Cost = r.costOf(v)
 	return out, true, ""
+}
+
+// costOf reads what a message did cost. What is no amount is none: it spoils no receipt.
+func (r *receipts) costOf(v any) countersign.Money {
+	amount, _ := r.cost.find(v)
+	currency, _ := r.currency.find(v)
+	cost, err := countersign.MoneyOf(json.Number(amount), cmp.Or(r.always, currency))
+	if err != nil {
+		return countersign.Money{}
+	}
+	return cost
 }
 
 // memory holds the ids of callbacks that were taken, for as long as they could be played back.

@@ -41,6 +41,14 @@ func TestReceipts(t *testing.T) {
 		DetailPath: "messages.0.error", Statuses: map[string]string{"DELIVRD": "delivered", "EXPIRED": "undelivered", "3": "failed"},
 	}
 	own := &webhook.Receipts{Secrets: []string{receiptSecret}}
+	priced := &webhook.Receipts{Secrets: []string{receiptSecret}, CostPath: "data.price.amount", Currency: "EUR"}
+	sent := countersign.Receipt{ID: "ver_1", DeliveryID: "msg_1", Ref: "r", Status: "delivered", Detail: "E1"}
+	costs := func(micros int64, currency string) countersign.Receipt {
+		r := sent
+		r.Cost = countersign.Money{Micros: micros, Currency: currency}
+		return r
+	}
+	more := func(member string) string { return strings.Replace(delivered, `"ref"`, member+`,"ref"`, 1) }
 	for _, c := range []struct {
 		name string
 		how  *webhook.Receipts
@@ -49,6 +57,11 @@ func TestReceipts(t *testing.T) {
 		want countersign.Receipt
 	}{
 		{"our own shape", own, delivered, 204, countersign.Receipt{ID: "ver_1", DeliveryID: "msg_1", Ref: "r", Status: "delivered", Detail: "E1"}},
+		{"a cost", own, more(`"cost":"0.0075","currency":"usd"`), 204, costs(7500, "USD")},
+		{"a cost as a number", own, more(`"cost":7.5e-3,"currency":"EUR"`), 204, costs(7500, "EUR")},
+		{"a cost without a currency", own, more(`"cost":"0.0075"`), 204, sent},
+		{"a cost that is none", own, more(`"cost":"cheap","currency":"EUR"`), 204, sent},
+		{"the vendor's cost", priced, more(`"price":{"amount":0.03}`), 204, costs(30_000, "EUR")},
 		{"the vendor's shape", mapped, `{"clientRef":"ver_1","messages":[{"id":17,"state":"EXPIRED","error":"unknown subscriber"}]}`, 204, countersign.Receipt{ID: "ver_1", Ref: "17", Status: "undelivered"}},
 		{"a status in digits", mapped, `{"clientRef":"ver_1","messages":[{"id":17,"state":3}]}`, 204, countersign.Receipt{ID: "ver_1", Ref: "17", Status: "failed"}},
 		{"a status that says nothing to us", mapped, `{"clientRef":"ver_1","messages":[{"id":17,"state":"BUFFERED"}]}`, 204, countersign.Receipt{}},
