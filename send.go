@@ -3,7 +3,6 @@ package countersign
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -190,7 +189,7 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 		v.decided(ctx, asked, nil, err)
 		return nil, err
 	}
-	take := &Take{Limits: slices.Concat(q.Limits, limits), ID: q.ID, Lifetime: idempotencyLifetime, Lease: idempotencyLease}
+	take := &Take{Limits: together(q.Limits, limits), ID: q.ID, Lifetime: idempotencyLifetime, Lease: idempotencyLease}
 	take.Key, take.Body = q.Idempotency.take(ring)
 	taken, done, err := v.countSend(ctx, asked, take, work)
 	if done != nil || err != nil {

@@ -112,7 +112,7 @@ func (v *Verifier) start(ctx context.Context, q *StartRequest) (*Verification, e
 
 	// From here on things are counted, and a client that hangs up must not undo that.
 	ctx = detached(ctx)
-	s.take = Take{Limits: slices.Concat(q.Limits, limits), ID: q.newID(s.phone), Lifetime: idempotencyLifetime, Lease: idempotencyLease}
+	s.take = Take{Limits: together(q.Limits, limits), ID: q.newID(s.phone), Lifetime: idempotencyLifetime, Lease: idempotencyLease}
 	s.take.Key, s.take.Body = q.Idempotency.take(ring)
 	if err := s.compose(s.take.ID); err != nil {
 		return nil, err
@@ -121,6 +121,14 @@ func (v *Verifier) start(ctx context.Context, q *StartRequest) (*Verification, e
 		return done, err
 	}
 	return s.begin(ctx)
+}
+
+// together is the caller's own limits and the guard's.
+func together(own, guards []Limit) []Limit {
+	if len(own) == 0 {
+		return guards
+	}
+	return slices.Concat(own, guards)
 }
 
 // judge finds out who asks, and what the guard and the person at the number have to say to it. What is to be counted is

@@ -18,7 +18,16 @@ import (
 // for a moment that admits too few, never too many.
 
 // rateKey is short: there are many of them, and most hold one number.
-func rateKey(h countersign.Hash) string { return "cs:r:" + base64.RawURLEncoding.EncodeToString(h[:]) }
+func rateKey(h countersign.Hash) string { return string(appendRateKey(nil, h)) }
+
+const ratePrefix = "cs:r:"
+
+// rateKeySize is the length of every rate's key.
+const rateKeySize = len(ratePrefix) + (countersign.HashSize*8+5)/6
+
+func appendRateKey(b []byte, h countersign.Hash) []byte {
+	return base64.RawURLEncoding.AppendEncode(append(b, ratePrefix...), h[:])
+}
 
 func idempotencyKey(h countersign.Hash) string { return "cs:i:" + h.Hex() }
 
@@ -51,10 +60,14 @@ func (s *Store) portionJob(sc *script, t *countersign.Take, p portion, third str
 		lease = ""
 	}
 	packed := make([]byte, 0, limitSize*p.limits)
+	names := make([]byte, 0, rateKeySize*p.limits) // of all keys, which are then cut out of one string
 	for i := range t.Limits[p.first : p.first+p.limits] {
 		l := &t.Limits[p.first+i]
-		keys = append(keys, rateKey(l.Key))
+		names = appendRateKey(names, l.Key)
 		packed = appendLimit(packed, l, l.Spends())
+	}
+	for rest := string(names); rest != ""; rest = rest[rateKeySize:] {
+		keys = append(keys, rest[:rateKeySize])
 	}
 	if p.keyed {
 		keys = append(keys, idempotencyKey(t.Key))
