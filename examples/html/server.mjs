@@ -35,22 +35,24 @@ async function serve(request, response) {
   const foreign = request.headers['sec-fetch-site'] && request.headers['sec-fetch-site'] !== 'same-origin';
   if (request.method !== 'POST' || foreign) return send(404, 'text/plain', 'There is nothing here.');
   if (path === '/nonce') {
-    const nonce = randomBytes(16).toString('base64url');
+    const nonce = nonceOf(request) ?? randomBytes(16).toString('base64url'); // one for all tabs
     return send(200, 'text/plain', nonce, { 'Set-Cookie': `nonce=${nonce}; HttpOnly; SameSite=Strict; Path=/; Max-Age=900` });
   }
   if (path === '/verified') return verified(request, send);
   return send(404, 'text/plain', 'There is nothing here.');
 }
 
+/** The nonce of this browser, which no script can read. */
+const nonceOf = (request) => /(?:^|; )nonce=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1];
+
 async function verified(request, send) {
-  const nonce = /(?:^|; )nonce=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1];
   const chunks = [];
   for await (const chunk of request) {
     chunks.push(chunk);
     if (Buffer.concat(chunks).length > 8192) return send(413, 'text/plain', 'Too long.');
   }
   try {
-    const { phone_number } = await proofs.verify(Buffer.concat(chunks).toString(), { purpose: 'login', nonce: nonce ?? randomBytes(16).toString('hex') });
+    const { phone_number } = await proofs.verify(Buffer.concat(chunks).toString(), { purpose: 'login', nonce: nonceOf(request) ?? randomBytes(16).toString('hex') });
     return send(200, 'text/plain', `Our server knows: you hold ${phone_number}.`);
   } catch (error) {
     if (error instanceof ProofRefused) return send(403, 'text/plain', 'This proof does not count.');

@@ -117,11 +117,12 @@ export async function start(page, query = {}) {
 /**
  * The code in the newest message to a number, once it has come.
  * @param {string} number
+ * @param {number} [seen] how many came before it
  */
-export async function codeOf(number) {
+export async function codeOf(number, seen = 0) {
   for (const end = Date.now() + 60_000; Date.now() < end;) {
-    const [message] = await inbox(number);
-    if (message) return message.code;
+    const messages = await inbox(number);
+    if (messages.length > seen) return messages[0].code;
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
   throw new Error('no message came');

@@ -19,6 +19,9 @@ async function phoneOf(proof: string, purpose: 'signup' | 'login'): Promise<stri
   }
 }
 
+/** The level of a login that showed a second factor. */
+export const secondLevel = 'urn:countersign:aal2';
+
 export function authOptions(): NextAuthOptions {
   const { issuer, clientId, clientSecret } = oidc();
   return {
@@ -29,7 +32,8 @@ export function authOptions(): NextAuthOptions {
         id: 'phone', name: 'Phone', type: 'oauth', wellKnown: `${issuer}/.well-known/openid-configuration`, clientId, clientSecret,
         authorization: { params: { scope: 'openid phone' } }, idToken: true, checks: ['pkce', 'state', 'nonce'],
         client: { id_token_signed_response_alg: 'ES256' }, // Auth.js 4 expects RS256 if it is not told
-        profile: (p: { sub: string; phone_number: string }) => ({ id: p.sub, phone: addUser(p.phone_number).phone }),
+        // The level stands in the id token, whose signature Auth.js has checked: what the browser asked for does not count.
+        profile: (p: { sub: string; phone_number: string; acr?: string }) => ({ id: p.sub, phone: addUser(p.phone_number).phone, second: p.acr === secondLevel }),
       },
       credentials({
         id: 'proof', name: 'Phone form', credentials: { proof: {}, purpose: {} },
@@ -38,18 +42,24 @@ export function authOptions(): NextAuthOptions {
           const phone = await phoneOf(given?.proof ?? '', purpose);
           if (!phone) return null;
           const user = purpose === 'signup' ? addUser(phone) : findUser(phone);
-          return user ? { id: user.phone, phone: user.phone } : null;
+          return user ? { id: user.phone, phone: user.phone, second: false } : null;
         },
       }),
     ],
     callbacks: {
-      jwt: ({ token, user }) => (user ? { ...token, phone: user.phone } : token),
-      session: ({ session, token }) => ({ ...session, user: { phone: token.phone ?? '' } }),
+      jwt: ({ token, user }) => (user ? { ...token, phone: user.phone, second: user.second } : token),
+      session: ({ session, token }) => ({ ...session, user: { phone: token.phone ?? '', second: token.second === true } }),
     },
   };
 }
 
+/** Who is signed in, and whether with a second factor. */
+export async function current(): Promise<{ phone: string; second: boolean } | undefined> {
+  const user = (await getServerSession(authOptions()))?.user;
+  return user?.phone ? user : undefined;
+}
+
 /** The number of whoever is signed in. */
 export async function signedIn(): Promise<string | undefined> {
-  return (await getServerSession(authOptions()))?.user.phone || undefined;
+  return (await current())?.phone;
 }

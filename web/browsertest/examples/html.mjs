@@ -3,7 +3,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { advance, base, example, forget, inbox, newNumber, open, wrong } from '../sandbox.mjs';
+import { advance, base, codeOf, example, forget, inbox, lockOut, newNumber, open, wrong } from '../sandbox.mjs';
 
 /**
  * Sends a code to a number of its own.
@@ -15,9 +15,15 @@ async function start(page, number = newNumber()) {
   await page.getByLabel('Phone number').fill(number);
   await page.getByRole('button', { name: 'Send code' }).click();
   await page.getByLabel('Code').waitFor();
-  const [message] = await inbox(number);
-  assert.ok(message, 'a message came');
-  return { number, code: message.code };
+  return { number, code: await codeOf(number) };
+}
+
+/** Counts what a page sends to a call. @param {import('playwright-core').Page} page @param {string} end */
+function count(page, end) {
+  /** @type {string[]} */
+  const sent = [];
+  page.on('request', (r) => { if (r.method() === 'POST' && r.url().startsWith(base) && r.url().endsWith(end)) sent.push(r.url()); });
+  return sent;
 }
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
@@ -77,8 +83,7 @@ test('the proof of work is done beside the page, once it is asked for', async (t
   await page.getByLabel('Code').waitFor();
   assert.ok(sent.length >= 2 && !sent[0]?.challenge_response && sent.at(-1)?.challenge_response, `the guard asked: ${sent.length}`);
   assert.match(String(await workers), /\/countersign\/worker\.js$/);
-  const [message] = await inbox(number);
-  await page.getByLabel('Code').fill(message?.code ?? '');
+  await page.getByLabel('Code').fill(await codeOf(number));
   await page.getByText(`you hold ${number}`).waitFor();
 });
 
@@ -97,6 +102,80 @@ test("another browser's proof does not count", async (t) => {
   await page.getByText('Our server knows').waitFor();
 });
 
+test('a form that is sent twice sends once', async (t) => {
+  const page = await open(t);
+  const [starts, checks] = [count(page, '/verifications'), count(page, '/checks')];
+  await forget();
+  await page.goto(example);
+  const number = newNumber();
+  await page.getByLabel('Phone number').fill(number);
+  await page.getByRole('button', { name: 'Send code' }).dblclick();
+  const field = page.getByLabel('Code');
+  await field.fill(await codeOf(number)); // sends by itself
+  await page.getByText(`you hold ${number}`).waitFor();
+  assert.deepEqual([starts.length, checks.length], [1, 1]);
+  assert.equal((await inbox(number)).length, 1);
+});
+
+test('a slow network: the form says that it works, and takes nothing more', async (t) => {
+  const page = await open(t);
+  const network = await page.context().newCDPSession(page);
+  await forget();
+  await page.goto(example);
+  await page.getByLabel('Phone number').fill(newNumber());
+  await network.send('Network.emulateNetworkConditions', { offline: false, latency: 700, downloadThroughput: 20_000, uploadThroughput: 20_000 });
+  await page.getByRole('button', { name: 'Send code' }).click();
+  await page.locator('.countersign[aria-busy=true]').waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Send code' }).isDisabled());
+  await page.getByLabel('Code').waitFor();
+});
+
+test('two tabs, each with its own number', async (t) => {
+  const one = await open(t);
+  const first = await start(one);
+  const two = await one.context().newPage();
+  const second = await start(two);
+  await one.getByLabel('Code').fill(first.code);
+  await one.getByText(`you hold ${first.number}`).waitFor();
+  await two.getByLabel('Code').fill(second.code);
+  await two.getByText(`you hold ${second.number}`).waitFor();
+});
+
+test('the back button', async (t) => {
+  const page = await open(t);
+  const { number, code } = await start(page);
+  await page.goto(`${base}/docs`);
+  await page.goBack();
+  await page.getByLabel('Code').fill(code);
+  await page.getByText(`you hold ${number}`).waitFor();
+});
+
+test('sending again, when it is time', async (t) => {
+  const page = await open(t);
+  await page.clock.install();
+  const { number, code } = await start(page);
+  const again = page.getByRole('button', { name: 'Send again' });
+  assert.ok(await again.isDisabled());
+  await forget(); // the server's own count; its clock stays, and with it the example's
+  await page.clock.fastForward(31_000);
+  await again.click();
+  assert.equal(await codeOf(number, 1), code);
+  await page.locator('.cs-again').getByText(/0:\d\d/).waitFor();
+});
+
+test('all guesses used up', async (t) => {
+  const page = await open(t);
+  const { code } = await start(page);
+  for (let left = 4; left > 0; left--) {
+    await page.getByLabel('Code').fill(wrong(code));
+    await page.getByText(`Attempts left: ${left}.`).waitFor();
+  }
+  await page.getByLabel('Code').fill(wrong(code));
+  await page.getByText('no attempts are left').waitFor();
+  await page.getByRole('button', { name: 'Start again' }).click();
+  await page.getByLabel('Phone number').waitFor();
+});
+
 // Last: the server's clock goes ahead of the example's, whose server takes no proofs of the future.
 test('a code whose time has run out', async (t) => {
   const page = await open(t);
@@ -106,4 +185,15 @@ test('a code whose time has run out', async (t) => {
   await page.getByText('The code has expired').waitFor();
   await page.getByRole('button', { name: 'Start again' }).click();
   await page.getByLabel('Phone number').waitFor();
+});
+
+test('a phone that is locked', async (t) => {
+  const number = newNumber();
+  await lockOut(number);
+  const page = await open(t);
+  await page.goto(example);
+  await page.getByLabel('Phone number').fill(number);
+  await page.getByRole('button', { name: 'Send code' }).click();
+  await page.getByText('Too many wrong codes').waitFor();
+  assert.equal(await page.getByLabel('Code').count(), 0);
 });

@@ -25,6 +25,11 @@ export default async function Account() {
           </li>
         ))}
       </ul>
+      <h2>Security</h2>
+      <ul>
+        <li><Link href="/statement">Statement</Link>, with a second factor</li>
+        <li><Link href="/security">Add a second factor</Link></li>
+      </ul>
       <SignOut />
     </>
   );

@@ -17,6 +17,7 @@ export default async function Pay({ params }: { params: Promise<{ order: string 
     <>
       <h1>Approve a payment</h1>
       <Approval {...settings()} phone={phone} order={order} />
+      <noscript><p>Approving a payment needs scripts.</p></noscript>
     </>
   );
 }

@@ -1,0 +1,32 @@
+import type { Metadata } from 'next';
+import Link from 'next/link';
+import { redirect } from 'next/navigation';
+import { current } from '../../lib/auth';
+import { allOrders, paidBy } from '../../lib/orders';
+
+export const dynamic = 'force-dynamic';
+export const metadata: Metadata = { title: 'Statement' };
+
+/** A page for the second level: a phone alone does not open it. */
+export default async function Statement() {
+  const user = await current();
+  if (!user) redirect('/login');
+  if (!user.second) {
+    return (
+      <>
+        <h1>Your second factor, please</h1>
+        <p>The statement is for logins with a second factor.</p>
+        <p><a className="action" href="/login/openid?level=2">Show your second factor</a></p>
+        <p>You have none yet? <Link href="/security">Add an authenticator app</Link></p>
+      </>
+    );
+  }
+  const paid = allOrders().filter((o) => paidBy(o.id, user.phone));
+  return (
+    <>
+      <h1>Statement</h1>
+      <p>{`Shown to ${user.phone}, with a second factor.`}</p>
+      {paid.length === 0 ? <p>Nothing was paid yet.</p> : <ul>{paid.map((o) => <li key={o.id}>{`${o.payee}, ${o.amount} ${o.currency}`}</li>)}</ul>}
+    </>
+  );
+}
