@@ -79,6 +79,9 @@ func (d *doctor) examine(ctx context.Context) {
 		d.say("configuration", stateProblem, err.Error(), "Correct the settings that are named; docs/configuration.md lists all.")
 		return
 	}
+	if cfg.PublicURL == "" {
+		cfg.PublicURL = "http://" + cfg.Listen // as the instance itself has it, once it listens
+	}
 	d.say("configuration", stateOK, "mode "+string(cfg.Mode), "")
 	db, err := openDatabase(ctx, cfg, sqlstore.Options{})
 	if err != nil {

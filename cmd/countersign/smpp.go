@@ -29,7 +29,9 @@ func (v *vendors) addSMPP(name string, p *config.Provider) error {
 	if err != nil {
 		return fmt.Errorf("providers.%s: %w", name, err)
 	}
-	v.routes = append(v.routes, provider.Route{Name: name, Provider: made, Channels: channels, Countries: p.Countries, Sender: p.Sender})
+	v.routes = append(v.routes, provider.Route{
+		Name: name, Provider: made, Channels: channels, Countries: p.Countries, Sender: p.Sender, Receipts: true, // over the session
+	})
 	return nil
 }
 

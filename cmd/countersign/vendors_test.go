@@ -302,3 +302,42 @@ func TestVendorsByConfiguration(t *testing.T) {
 		i.approve(id, sixDigits.FindString(texts[0]))
 	})
 }
+
+// TestTheDoctorTriesVendors: it says whose door opens, and whose credentials are not taken, and sends nothing.
+func TestTheDoctorTriesVendors(t *testing.T) {
+	aws := newTaker(t, 200, `{}`)
+	infobip := newTaker(t, 403, `{"errorCode":"E403"}`)
+	vonage := newTaker(t, 200, `{"page_size":1}`)
+	twilioVendor := newTaker(t, 401, `{"code":20003,"status":401}`)
+	wave := newTaker(t, 503, ``)
+	smsc := newSMSC(t)
+	p := newPlace(t, fmt.Sprintf(everyVendor, aws.URL(), infobip.URL(), vonage.URL(), twilioVendor.URL(), smsc.l.Addr().(*net.TCPAddr).Port, wave.URL()))
+	code, out, errs := p.command(t, "doctor")
+	if code != exitFailed {
+		t.Errorf("the doctor ended with %d\n%s", code, errs)
+	}
+	for vendor, says := range map[string]string{
+		"aws": "takes the credentials", "infobip": "HTTP 403 E403", "vonage": "takes the credentials", "twilio": "20003", "carrier": "takes the credentials", "wave": "HTTP 503",
+	} {
+		if !regexp.MustCompile(`provider ` + vendor + ` .*` + says).MatchString(out) {
+			t.Errorf("of %s it does not say %q:\n%s", vendor, says, out)
+		}
+	}
+	for _, v := range []*taker{infobip, vonage, twilioVendor, wave} {
+		for _, r := range v.Requests() {
+			if r.Method != http.MethodGet {
+				t.Errorf("%s %s", r.Method, r.Path)
+			}
+		}
+	}
+	for _, r := range aws.Requests() {
+		if !strings.Contains(string(r.Body), `"DryRun":true`) {
+			t.Errorf("AWS was asked %s", r.Body)
+		}
+	}
+	smsc.mu.Lock()
+	defer smsc.mu.Unlock()
+	if len(smsc.texts) > 0 {
+		t.Errorf("%d messages were sent", len(smsc.texts))
+	}
+}

@@ -31,6 +31,8 @@ func lostAnswers() []lostAnswer {
 		{"hangs up inside the answer", half, sendTime},
 		{"nonsense instead of JSON", status(http.StatusOK, `{"id":"x`+"\x00\xff"), sendTime},
 		{"a web page instead of JSON", status(http.StatusOK, "<html><body>Please log in to the network.</body></html>"), sendTime},
+		{"status 200 with an error's body", status(http.StatusOK, `{"status":"error","code":"E1","error":{"code":1,"message":"no"},"message":"no"}`), sendTime},
+		{"another content type", plainOK, sendTime},
 		{"an empty answer", status(http.StatusOK, ""), sendTime},
 		{"JSON of another shape", status(http.StatusOK, `[[{"id":{"id":[]}}]]`), sendTime},
 		{"JSON of great depth", status(http.StatusOK, strings.Repeat("[", 60_000)), sendTime},
@@ -63,6 +65,11 @@ func noHTTP(w http.ResponseWriter, _ *http.Request, body []byte) {
 	defer conn.Close()
 	_, _ = out.Write(append(bytes.ReplaceAll(body, []byte("\n"), []byte(" ")), "\r\n\r\n"...))
 	_ = out.Flush()
+}
+
+func plainOK(w http.ResponseWriter, _ *http.Request, _ []byte) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-16")
+	_, _ = io.WriteString(w, "OK")
 }
 
 // half promises more than it sends.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"countersign"
+	"countersign/provider/callback"
 	"countersign/provider/outbound"
 	"countersign/sinchauth"
 )
@@ -22,6 +23,7 @@ type SMS struct {
 	batches string // the address of batches
 	token   *tokens
 	nonces  *sinchauth.Memory // of signed callbacks
+	replies callback.Memory
 }
 
 var (

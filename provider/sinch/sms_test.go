@@ -217,6 +217,27 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// An old START that comes again, under a signature of its own, does not undo a STOP.
+func TestRepliesCountOnce(t *testing.T) {
+	e := &engine{fail: countersign.Unavailable(nil)}
+	h := newSMS(t, smsConfig("")).Callback(e)
+	for i, tt := range []struct {
+		id, text string
+		status   int
+	}{{"r1", "START", 503}, {"r1", "START", 200}, {"r2", "STOP", 200}, {"r1", "START", 200}} {
+		body := fmt.Sprintf(`{"type":"mo_text","id":%q,"from":"+14155550101","to":"12025550100","body":%q}`, tt.id, tt.text)
+		if w := serve(h, signedWebhook(body, fmt.Sprint(i), time.Now())); w.Code != tt.status {
+			t.Errorf("%s: status %d, want %d", tt.text, w.Code, tt.status)
+		}
+		if e.fail != nil {
+			e.fail, e.replies = nil, nil
+		}
+	}
+	if got, want := strings.Join(e.replies, ","), "12025550100|+14155550101|START,12025550100|+14155550101|STOP"; got != want {
+		t.Errorf("replies = %q, want %q", got, want)
+	}
+}
+
 // The worked example of a signed webhook, checked with the vendor's own validator.
 func TestWebhookVector(t *testing.T) {
 	const body = `{"type":"recipient_delivery_report_sms","batch_id":"01FC66621VHDBN119Z8PMV1QPQ","recipient":"12025550134","code":0,"status":"Delivered","at":"2026-01-02T03:04:05.678Z","operator_status_at":"2026-01-02T03:04:00Z","client_reference":"ref-1"}`

@@ -117,6 +117,7 @@ func (s *SMS) signed(r *http.Request, body []byte, now time.Time) (*proof, bool)
 
 // webhook is what is read of a report or a reply.
 type webhook struct {
+	ID        string          `json:"id"` // of a reply
 	Type      string          `json:"type"`
 	BatchID   string          `json:"batch_id"`
 	Code      number          `json:"code"`
@@ -206,9 +207,15 @@ func (s *SMS) reply(ctx context.Context, sink countersign.ReceiptSink, h *webhoo
 	if err != nil || text == "" {
 		return nil // a short code or a name wrote: nobody whom we could have sent to
 	}
+	if h.ID != "" && !s.replies.Add(h.ID) {
+		return nil // here before: an old START that comes again must not undo a STOP
+	}
 	sender := h.To
 	if strings.TrimPrefix(h.To, "+") == strings.TrimPrefix(s.cfg.From, "+") {
 		sender = s.cfg.From // the opt-out list knows it in the configured spelling
 	}
-	return sink.TakeReply(ctx, sender, countersign.PhoneAddress(from), text)
+	if err = sink.TakeReply(ctx, sender, countersign.PhoneAddress(from), text); err != nil {
+		s.replies.Forget(h.ID)
+	}
+	return err
 }
