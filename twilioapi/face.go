@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"countersign"
 )
@@ -119,7 +120,7 @@ func (c *call) route() (handler, error) {
 	}
 	for s := range strings.SplitSeq(rest, "/") {
 		plain, err := url.PathUnescape(s)
-		if err != nil || plain == "" || len(c.path) == 8 {
+		if err != nil || plain == "" || !utf8.ValidString(plain) || len(c.path) == 8 {
 			return nil, none
 		}
 		c.path = append(c.path, plain)

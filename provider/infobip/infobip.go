@@ -6,6 +6,7 @@
 package infobip
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -160,7 +161,7 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 	if !ok || m.Channel != countersign.ChannelSMS {
 		return countersign.Handed{}, p.client.Fail(countersign.FailOperator, "this route sends text messages only", nil)
 	}
-	what := message{Sender: p.cfg.From, Destinations: []destination{{strings.TrimPrefix(number.E164(), "+"), m.ID}}}
+	what := message{Sender: cmp.Or(m.Sender, p.cfg.From), Destinations: []destination{{strings.TrimPrefix(number.E164(), "+"), m.ID}}}
 	what.Content.Text = m.Text
 	if m.Lifetime > 0 {
 		what.Options.Validity = &validity{int((m.Lifetime + time.Minute - 1) / time.Minute), "MINUTES"}

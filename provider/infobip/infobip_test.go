@@ -144,6 +144,21 @@ func found(group int, name string) string {
 	return fmt.Sprintf(`{"results":[{"messageId":%q,"destination":"14155550101","status":{"groupId":%d,"name":%q}}]}`, providertest.NewMessage(1).ID, group, name)
 }
 
+func TestACountrysSender(t *testing.T) {
+	c := providertest.NewCarrier(answer(200, standing(1, "PENDING_ACCEPTED")))
+	defer c.Close()
+	p, err := infobip.New(config(c.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.CloseIdleConnections()
+	m := providertest.NewMessage(1)
+	m.Sender = "Butik"
+	if _, err := p.Send(t.Context(), m); err != nil || !strings.Contains(string(c.Requests()[0].Body), `"sender":"Butik"`) {
+		t.Errorf("%v, sent %s", err, c.Requests()[0].Body)
+	}
+}
+
 // A message whose answer was lost is looked up by its id, which is ours.
 func TestFind(t *testing.T) {
 	for _, tt := range []struct {

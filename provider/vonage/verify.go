@@ -1,6 +1,7 @@
 package vonage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -78,7 +79,7 @@ func (v *Verify) Send(ctx context.Context, m *countersign.Message) (countersign.
 		Workflow: []step{{Channel: channel, To: strings.TrimPrefix(m.To.Dial(), "+")}},
 	}
 	if channel != "voice" {
-		s.Workflow[0].From = strings.TrimPrefix(v.api.cfg.From, "+")
+		s.Workflow[0].From = strings.TrimPrefix(cmp.Or(m.Sender, v.api.cfg.From), "+")
 	}
 	ref, f := v.begin(ctx, m, &s)
 	if f != nil {
