@@ -187,6 +187,9 @@ func (a *api) reported(ctx context.Context, q countersign.HostedQuestion, got *o
 	if err := got.Into(&s); err != nil {
 		return countersign.HostedAnswer{}, a.client.Fail(countersign.FailUnknown, "the answer is not JSON of the expected shape", nil)
 	}
+	if s.ID != "" && s.ID != q.Ref {
+		return countersign.HostedAnswer{}, a.client.Fail(countersign.FailUnknown, "the answer is about another verification", nil)
+	}
 	answer, ok := s.answer()
 	if !ok {
 		return countersign.HostedAnswer{}, a.client.Fail(countersign.FailUnknown, "a status that is not known", nil)

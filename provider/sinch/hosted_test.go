@@ -27,7 +27,7 @@ func (v vendor) answer(w http.ResponseWriter, r *http.Request, body []byte) {
 	vendorError(404, 40400, "Requested resource was not found.")(w, r, body)
 }
 
-func hosted(t *testing.T, v vendor) (*sinch.Verification, *providertest.Carrier) {
+func hosted(t testing.TB, v vendor) (*sinch.Verification, *providertest.Carrier) {
 	t.Helper()
 	c := providertest.NewCarrier(v.answer)
 	p, err := sinch.NewVerification(verificationConfig(t, c.URL()))
@@ -43,7 +43,7 @@ func question(ref string) countersign.HostedQuestion {
 	return countersign.HostedQuestion{Verification: m.Verification, Ref: ref, To: m.To, Channel: countersign.ChannelSMS}
 }
 
-func guess(t *testing.T, text string) countersign.Guess {
+func guess(t testing.TB, text string) countersign.Guess {
 	t.Helper()
 	g, err := countersign.ParseGuess(text)
 	if err != nil {
@@ -361,4 +361,53 @@ func TestVerificationConfigValidate(t *testing.T) {
 	if strings.Contains(fmt.Sprintf("%+v %#v", good, good), "ZHVtbXk") {
 		t.Error("the configuration prints its secret")
 	}
+}
+
+// An answer about another verification says nothing about this one.
+func TestAReportOfAnother(t *testing.T) {
+	for id, approved := range map[string]bool{"v1": true, "": true, "v2": false} {
+		p, _ := hosted(t, vendor{"PUT /id/v1": plain(200, `{"id":"`+id+`","method":"sms","status":"SUCCESSFUL"}`)})
+		a, err := p.Report(t.Context(), question("v1"), guess(t, "123456"))
+		if (err == nil) != approved || (a.Status == countersign.StatusApproved) != approved {
+			t.Errorf("id %q: %+v, %v", id, a, err)
+		}
+	}
+}
+
+// FuzzHosted feeds foreign answers: nothing panics, nothing is approved that does not say so in as many words, and a guess goes
+// out once.
+func FuzzHosted(f *testing.F) {
+	for _, seed := range []string{
+		`{"id":"v1","status":"SUCCESSFUL"}`, `{"id":"v1","status":"FAIL","reason":"Invalid code"}`, `{"errorCode":40003,"message":"x"}`,
+		`{"id":"v1","status":"PENDING","identity":{"type":"number","endpoint":"+14155550101"}}`, `[]`, "\x00",
+	} {
+		f.Add(200, seed)
+		f.Add(400, seed)
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 599 {
+			return
+		}
+		answer := plain(status, body)
+		p, c := hosted(t, vendor{"PUT /id/v1": answer, "GET /id/v1": answer})
+		a, err := p.Report(t.Context(), question("v1"), guess(t, "123456"))
+		if err == nil && a.Status == "" {
+			t.Errorf("%d %q is neither an answer nor an error", status, body)
+		}
+		if a.Status == countersign.StatusApproved && (status > 299 || !strings.Contains(body, "SUCCESSFUL") && !strings.Contains(body, `\u`)) {
+			t.Errorf("approved by %d %q", status, body)
+		}
+		if s, err := p.Status(t.Context(), question("v1")); err == nil && s.Status == countersign.StatusApproved && status > 299 {
+			t.Errorf("the status is approved by %d %q", status, body)
+		}
+		guesses := 0
+		for _, r := range c.Requests() {
+			if r.Method == http.MethodPut {
+				guesses++
+			}
+		}
+		if guesses != 1 {
+			t.Errorf("the guess went out %d times", guesses)
+		}
+	})
 }
