@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -23,13 +24,20 @@ const (
 	exitUsage  = 2
 )
 
+// startSettles is how long after the start its memory is given back: then nobody waits for it.
+const startSettles = time.Second
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The second signal ends the process at once: the handler is taken away when the first has come.
 	context.AfterFunc(ctx, stop)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
-	p := process{args: os.Args[1:], environ: os.Environ(), out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr), hangups: hangups}
+	p := process{
+		args: os.Args[1:], environ: os.Environ(), out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stderr), hangups: hangups,
+		// What the start leaves behind is half of the heap, and the next collection may be hours away.
+		ready: func(addresses) { time.AfterFunc(startSettles, debug.FreeOSMemory) },
+	}
 	code := p.run(ctx)
 	stop()
 	os.Exit(code)
@@ -43,7 +51,7 @@ type process struct {
 	terminal bool
 	hangups  <-chan os.Signal // ask for the configuration to be read again
 
-	ready func(addresses) // tells a test where it listens; nil otherwise
+	ready func(addresses) // is told where it listens, once it does; may be nil
 }
 
 func isTerminal(f *os.File) bool {
