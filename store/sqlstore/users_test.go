@@ -297,3 +297,58 @@ func BenchmarkRedeem(b *testing.B) {
 		})
 	}
 }
+
+// While the phone key is rotated two nodes may disagree for a moment on which key is in use. A number has one user all the
+// same, who is found under either hash and ends under the one in use. The control does not say that the hashes are of one
+// number, and makes two users.
+func TestRedeemUnderTwoPhoneKeys(t *testing.T) {
+	const trials, callers = 15, 6
+	onBoth(t, func(t *testing.T, source string) {
+		nodes := []*sqlstore.DB{open(t, source, patient), open(t, source, patient)}
+		under := func(trial, proof, key int, known bool) *countersign.Redeem {
+			r := redemption(10_000+trial, proof)
+			hashes := [2]countersign.Hash{r.User.Phone, r.User.Phone}
+			hashes[1][15] = 0xff
+			r.User.Phone = hashes[key]
+			if known {
+				r.Rekeys, r.Rotating = []countersign.Rekey{{From: hashes[1-key], To: hashes[key]}}, true
+			}
+			return r
+		}
+		users := func(trial int, known bool) int {
+			var found sync.Map
+			race(callers, func(n int) {
+				out, err := nodes[n%2].Redeem(context.Background(), under(trial, n, n%2, known))
+				if err != nil || out.Result != countersign.RedeemDone {
+					t.Errorf("trial %d: %+v, %v", trial, out, err)
+					return
+				}
+				found.Store(out.User.ID, true)
+			})
+			n := 0
+			found.Range(func(any, any) bool { n++; return true })
+			return n
+		}
+		for trial := range trials {
+			if n := users(trial, true); n != 1 {
+				t.Fatalf("trial %d: %d users of one number", trial, n)
+			}
+		}
+		if n := users(trials, false); n != 2 {
+			t.Errorf("control: %d users without the knowledge that the hashes are of one number, so this test proves nothing", n)
+		}
+
+		r := under(0, callers, 1, true)
+		out, err := nodes[0].Redeem(t.Context(), r)
+		if err != nil || out.Created || out.User.Phone != r.User.Phone {
+			t.Fatalf("under the new key: %+v, %v", out, err)
+		}
+		old := r.Rekeys[0].From
+		if _, found, err := nodes[1].UserByPhone(t.Context(), "demo", old); err != nil || found {
+			t.Errorf("the user is still under the old key: %v", err)
+		}
+		if u, found, err := nodes[1].UserByPhone(t.Context(), "demo", old, r.User.Phone); err != nil || !found || u.ID != out.User.ID {
+			t.Errorf("the user is not found by either hash: %+v, %v", u, err)
+		}
+	})
+}
