@@ -40,6 +40,9 @@ type Attempt struct {
 	Solved  int                                      // difficulty of the proof of work that came along, 0 without one; the engine leaves out what it pays for
 	Proved  bool                                     // the device has proved this phone before, unless that was taken back since
 	Hash    func(label string, parts ...string) Hash // keyed hash for limit keys
+	// FilledIn is how long the hosted form was open before it was sent; zero where there was none, negative where what the form
+	// says about it cannot be believed.
+	FilledIn time.Duration
 
 	// Marks is what the guard wants to see again when the verification is approved: keyed hashes, nothing in clear. It is
 	// kept sealed with the verification.

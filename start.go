@@ -48,6 +48,7 @@ type StartRequest struct {
 
 	ChallengeResponse string // to the challenge of an earlier refusal; "" without one
 	DeviceToken       string // of an earlier approval on this device; "" without one
+	Form              *Form  // of ours that this came by; nil without one
 
 	// What the vendors' faces may ask for; zero means the app's policy.
 	Alphabet  Alphabet

@@ -54,6 +54,7 @@ func (s *starting) judge(ctx context.Context) ([]Limit, error) {
 	s.asked = &Attempt{
 		Action: ActionStart, App: q.App, To: q.To, Channel: q.Channel, Purpose: q.Purpose, Client: q.Client, Face: q.Face,
 		Now: now, Test: test, Solved: s.work.solved(), Proved: s.device.proved(s.phone), Hash: s.ring.LookupHash,
+		FilledIn: v.filledIn(s.ring, q, now),
 	}
 	limits, err := v.judge(s.asked, s.work)
 	if err == nil {

@@ -35,6 +35,7 @@ type Decision struct {
 	Proved   bool      `json:"proved,omitempty"`   // the device has proved this phone before
 	Test     bool      `json:"test,omitempty"`     // a test number: nothing was sent or counted
 	Sequence bool      `json:"sequence,omitempty"` // numbers in sequence were being asked for
+	Quick    bool      `json:"quick,omitempty"`    // the hosted form came back too soon for a person
 	// Keys by scope: phone, thousand, prefix6, prefix4, device, client, network, asn. They stay the same for the
 	// life of the instance.
 	Keys map[string]string `json:"keys,omitempty"`
@@ -98,6 +99,7 @@ func (g *Guard) decisionOf(a *countersign.Attempt, n *note, t *countersign.Taken
 		At: a.Now.UTC(), Event: "start", App: a.App.ID, Country: a.To.Country(), Channel: string(a.Channel), Purpose: string(a.Purpose),
 		Face: string(a.Face), Shadow: a.Verdict.Shadow, Solved: a.Solved, Keys: n.keys.names(),
 		Home: a.App.Region, Proved: a.Proved, Test: a.Test, Sequence: n.target.sequence,
+		Quick: a.FilledIn != 0 && a.FilledIn < quickest,
 	}
 	if n.target.listed {
 		d.Listed = Deny

@@ -17,7 +17,7 @@ func (g *Guard) Explain(a *countersign.Attempt) ([]countersign.RuleState, []coun
 	for _, signal := range [...]struct {
 		rule string
 		on   bool
-	}{{RuleSequence, s.sequence}, {RuleNetworkBlock, s.networkBlocked}} {
+	}{{RuleSequence, s.sequence}, {RuleNetworkBlock, s.networkBlocked}, {RuleFormTime, a.FilledIn != 0 && a.FilledIn < quickest}} {
 		would := Allow
 		if signal.on {
 			would = Challenge

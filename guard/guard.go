@@ -121,21 +121,33 @@ func (r *rules) checkLimits(a *countersign.Attempt) []countersign.Limit {
 	}}
 }
 
-// signals asks the rules about what this process has seen. A network that does not convert is asked for work and never
+// quickest is how soon a person may send the hosted form: to read it and press a button, with the number filled in by the
+// browser, takes longer.
+const (
+	quickest   = time.Second
+	signalWait = 10 * time.Minute
+)
+
+// signals asks the rules about what this process has seen and how the form was filled in. A network that does not convert is asked for work and never
 // shut out: many people may be behind it.
 func (r *rules) signals(s sight, a *countersign.Attempt, n *note) error {
 	for _, demand := range [...]struct {
 		rule       string
 		on         bool
 		difficulty int
-	}{{RuleSequence, s.sequence, sequenceDifficulty}, {RuleNetworkBlock, s.networkBlocked, networkDifficulty}} {
+		wait       time.Duration // after which it may not be asked for any more
+	}{
+		{RuleSequence, s.sequence, sequenceDifficulty, signalWait},
+		{RuleNetworkBlock, s.networkBlocked, networkDifficulty, signalWait},
+		{RuleFormTime, a.FilledIn != 0 && a.FilledIn < quickest, rateDifficulty, quickest},
+	} {
 		switch {
 		case !demand.on || a.Solved >= demand.difficulty:
 		case r.shadow[demand.rule]:
 			n.shadows = append(n.shadows, demand.rule)
 		default:
 			n.rule = demand.rule
-			return &countersign.Demand{Rule: demand.rule, Difficulty: demand.difficulty, RetryIn: 10 * time.Minute}
+			return &countersign.Demand{Rule: demand.rule, Difficulty: demand.difficulty, RetryIn: demand.wait}
 		}
 	}
 	return nil

@@ -298,6 +298,9 @@ func (d *Decision) attempt() *countersign.Attempt {
 	if d.Event == "send" {
 		a.Action = countersign.ActionSend
 	}
+	if d.Quick {
+		a.FilledIn = -1
+	}
 	return a
 }
 

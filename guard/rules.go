@@ -15,6 +15,7 @@ const (
 	RulePrefixBlock   = "prefix_blocked"
 	RuleNetworkBlock  = "network_blocked"
 	RuleSequence      = "sequence"
+	RuleFormTime      = "form_time"
 	RuleClientStarts  = "client_starts"
 	RuleClientCeiling = "client_ceiling"
 	RuleClientChecks  = "client_checks"
@@ -156,6 +157,7 @@ func meanings() map[string]string {
 		RulePrefixBlock:   "numbers of this range were not confirmed; only a few are let through to see whether that changes",
 		RuleNetworkBlock:  "what this network asked for was not confirmed; a challenge is asked for",
 		RuleSequence:      "numbers in sequence are being asked for",
+		RuleFormTime:      "the hosted form came back sooner than a person fills it in, or does not say when it was handed out",
 		RuleClientStarts:  "starts and resends of one address in a minute, before a challenge",
 		RuleClientCeiling: "starts and resends of one address in a minute",
 		RuleClientChecks:  "checks of one address in a minute",

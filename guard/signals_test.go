@@ -104,6 +104,34 @@ func TestSequencesAreAskedForWork(t *testing.T) {
 	}
 }
 
+// Who sends the hosted form sooner than a person does is asked for work, and so is who cannot say when he got it.
+func TestQuickFormsAreAskedForWork(t *testing.T) {
+	b := newBed(t, guard.Policy{})
+	filled := func(d time.Duration) func(*countersign.Attempt) {
+		return func(a *countersign.Attempt) { a.FilledIn = d }
+	}
+	for n, tt := range []struct {
+		open   time.Duration
+		solved int
+		want   string
+	}{
+		{0, 0, guard.Allow}, {time.Second, 0, guard.Allow}, {time.Hour, 0, guard.Allow},
+		{999 * time.Millisecond, 0, guard.Challenge}, {-1, 0, guard.Challenge}, {time.Millisecond, 1, guard.Allow}, {-1, 1, guard.Allow},
+	} {
+		_, answer, rule := b.start(swedish(t, "4670", n*1234567), filled(tt.open), solved(tt.solved))
+		if answer != tt.want || answer == guard.Challenge && rule != guard.RuleFormTime {
+			t.Errorf("open for %s, difficulty %d solved: %s by %s, want %s", tt.open, tt.solved, answer, rule, tt.want)
+		}
+		if d := b.said[len(b.said)-1]; d.Quick != (tt.open != 0 && tt.open < time.Second) {
+			t.Errorf("open for %s: recorded as quick: %v", tt.open, d.Quick)
+		}
+	}
+	shadowed := newBed(t, guard.Policy{Shadow: []string{guard.RuleFormTime}})
+	if _, answer, _ := shadowed.start(swedish(t, "4670", 1), filled(-1)); answer != guard.Allow || len(shadowed.said[0].Shadow) != 1 {
+		t.Errorf("in shadow: %s, %v", answer, shadowed.said[0].Shadow)
+	}
+}
+
 // Behind one address is a lecture hall: when a few have confirmed, nobody is asked for work any more.
 func TestACampusIsNotLockedOut(t *testing.T) {
 	b := newBed(t, guard.Policy{})

@@ -80,6 +80,10 @@ func (e *engine) Start(_ context.Context, q *countersign.StartRequest) (*counter
 	return v, nil
 }
 
+func (e *engine) FormToken(app *countersign.App, browser string) string {
+	return "form of " + app.ID + " for " + browser
+}
+
 // word writes a number in letters of an id.
 func word(n int) string {
 	b := []byte("aaaaaaaaaaaaaaaaaaaaaaaaaa")

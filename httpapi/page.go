@@ -195,6 +195,9 @@ func (v *visit) view(step web.Step) web.VerifyView {
 	}
 	if v.app != nil {
 		view.App, view.AppName, view.Regions = v.app.ID, cmp.Or(v.app.Name, v.app.ID), v.app.Countries
+		if step == web.StepPhone {
+			view.Form = v.c.s.cfg.Engine.FormToken(v.app.App, v.csrf)
+		}
 	}
 	return view
 }

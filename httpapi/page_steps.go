@@ -28,6 +28,7 @@ func (v *visit) start() error {
 		App: v.app.App, To: countersign.PhoneAddress(n), Channel: countersign.ChannelSMS, Purpose: v.purpose, Face: countersign.FacePage,
 		Locale: v.lang, Nonce: v.nonce, Client: v.client(), Wait: true,
 		ChallengeResponse: v.values.Get("challenge_response"), DeviceToken: v.deviceToken(),
+		Form: &countersign.Form{Token: v.values.Get("form"), Browser: v.csrf},
 	})
 	if err != nil {
 		return v.phoneAgain(typed, err)

@@ -23,6 +23,8 @@ type Engine interface {
 	Cancel(ctx context.Context, q *countersign.CancelRequest) (*countersign.Verification, error)
 	Get(ctx context.Context, app *countersign.App, id string) (*countersign.Verification, error)
 	List(ctx context.Context, q *countersign.ListRequest) ([]*countersign.Verification, countersign.Cursor, error)
+	// FormToken is what the hosted page's first form brings back, to tell how long it was open.
+	FormToken(app *countersign.App, browser string) string
 }
 
 var _ Engine = (*countersign.Verifier)(nil)

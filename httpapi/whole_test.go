@@ -471,7 +471,15 @@ func TestWholePage(t *testing.T) {
 	b := &browser{face: w.face}
 	own := []string{"Origin: http://" + strings.TrimPrefix(w.url, "http://")}
 	b.open("app=demo").want(200, "")
-	b.submit("phone", url.Values{"phone": {"٢٠١٥٥٥٠١٢٣"}, "region": {"US"}}, own...).want(200, "").shows(`name="code"`)
+	typed := url.Values{"phone": {"٢٠١٥٥٥٠١٢٣"}, "region": {"US"}}
+	w.log.take()
+	// A form that does not say when it was handed out is a program's. There is no challenge here, so it is told to wait.
+	b.submit("phone", url.Values{"phone": typed["phone"], "region": typed["region"], "form": {"1.0a"}}, own...).want(429, "").shows(`data-problem="rate_limited"`, `name="phone"`)
+	if line := w.log.take(); !strings.Contains(line, `"rule":"form_time"`) {
+		t.Errorf("the log has %s", line)
+	}
+	w.ask("POST", "/dev/clock", `{"advance":"2s"}`).want(200, "")
+	b.submit("phone", typed, own...).want(200, "").shows(`name="code"`)
 	code := w.codeOf(number)
 	b.submit("send", url.Values{"channel": {""}}, own...).want(429, "").shows(`data-problem="resend_too_soon"`, `name="code"`)
 	b.submit("code", url.Values{"code": {another(code)}}, own...).want(422, "").shows(`data-problem="incorrect_code"`)

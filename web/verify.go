@@ -26,7 +26,7 @@ const (
 // VerifyView is one state of the hosted page. Its forms are POSTed to /verify as
 // application/x-www-form-urlencoded with the field "step":
 //
-//	step=phone  phone, region                 start; phone is as typed, see [Typed]; with a Challenge that was
+//	step=phone  phone, region, form           start; phone is as typed, see [Typed]; with a Challenge that was
 //	                                          solved, challenge_response: ALTCHA's base64 form
 //	step=code   verification, code            check; code is as typed, see [Typed]
 //	step=send   verification, channel         send again; channel is empty for the one used before; with a Challenge
@@ -53,6 +53,7 @@ type VerifyView struct {
 	ReturnURL string
 	OwnLogin  bool // ReturnURL is the instance's own login, which goes on in the page's language
 
+	Form    string   // on StepPhone: given back as "form"
 	Phone   string   // the number as typed, after a refusal
 	Region  string   // the country chosen beforehand
 	Regions []string // the countries offered; nil offers all of [Config]

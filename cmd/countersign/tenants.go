@@ -176,7 +176,7 @@ func readMoney(m *guard.Money, policy string) (*guard.Money, error) {
 // confirmed. So what watches for that only records, and a range of any size has a budget that is wider at once and no
 // wider in a day than a country's.
 func sandboxPolicy(p *guard.Policy) {
-	p.Shadow = append(p.Shadow, guard.RuleSequence, guard.RulePrefixBlock, guard.RuleNetworkBlock)
+	p.Shadow = append(p.Shadow, guard.RuleSequence, guard.RulePrefixBlock, guard.RuleNetworkBlock, guard.RuleFormTime)
 	p.Budgets = withBudgets(p.Budgets, sandboxNumbers, "budget_thousand", "budget_prefix6", "budget_prefix4", "budget_app_country")
 }
 
