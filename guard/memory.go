@@ -51,6 +51,7 @@ type Memory struct {
 
 	mu     sync.RWMutex
 	blocks map[countersign.Hash]*blocked
+	warned map[countersign.Hash]warned // by the key of a cap
 }
 
 type blocked struct {
@@ -79,7 +80,7 @@ type track struct {
 
 // NewMemory makes an empty one.
 func NewMemory() *Memory {
-	m := &Memory{blocks: map[countersign.Hash]*blocked{}}
+	m := &Memory{blocks: map[countersign.Hash]*blocked{}, warned: map[countersign.Hash]warned{}}
 	for i := range m.shards {
 		m.shards[i].tracks = map[countersign.Hash]*track{}
 	}
@@ -96,6 +97,7 @@ func (m *Memory) Forget() {
 	}
 	m.mu.Lock()
 	clear(m.blocks)
+	clear(m.warned)
 	m.mu.Unlock()
 }
 

@@ -30,7 +30,9 @@ type Money struct {
 type Cap struct{ Day, Month Micros }
 
 // Percentages of a cap that are told of once each.
-func moneyWarnings() [3]int { return [...]int{50, 80, 100} }
+func moneyWarnings() moneyMarks { return moneyMarks{50, 80, 100} }
+
+type moneyMarks [3]int
 
 // money adds the sums that a message counts on.
 func (g *Guard) money(list []countersign.Limit, a *countersign.Attempt, country string, k *keys) []countersign.Limit {
@@ -143,11 +145,35 @@ func (g *Guard) spent(app, country string, t *countersign.Taken) {
 			if percent == 100 {
 				mark = r.Limit.Burst - r.Limit.Cost + 1 // not one more of these fits
 			}
-			if before < mark && after >= mark {
+			if before < mark && after >= mark && g.seen.warn(&r.Limit, percent) {
 				g.cfg.Spent(r.Limit.Name, app, country, percent)
 			}
 		}
 	}
+}
+
+// warned is the parts of a cap that were told of, and until when the cap runs.
+type warned struct {
+	parts [len(moneyMarks{})]int
+	until time.Time
+}
+
+// warn says whether a part of a cap was not told of yet. What is reserved goes over a mark, and back when it is settled: that
+// is one warning.
+func (m *Memory) warn(l *countersign.Limit, percent int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := m.warned[l.Key]
+	if !w.until.Equal(l.Until) {
+		w = warned{until: l.Until} // one for each app and country that has a cap: a day's takes the last one's place
+	}
+	free := slices.Index(w.parts[:], 0)
+	if slices.Contains(w.parts[:], percent) || free < 0 {
+		return false
+	}
+	w.parts[free] = percent
+	m.warned[l.Key] = w
+	return true
 }
 
 func (r *reader) money(n ast.Node, path string) *Money {

@@ -115,8 +115,13 @@ func TestQuickFormsAreAskedForWork(t *testing.T) {
 		solved int
 		want   string
 	}{
-		{0, 0, guard.Allow}, {time.Second, 0, guard.Allow}, {time.Hour, 0, guard.Allow},
-		{999 * time.Millisecond, 0, guard.Challenge}, {-1, 0, guard.Challenge}, {time.Millisecond, 1, guard.Allow}, {-1, 1, guard.Allow},
+		{0, 0, guard.Allow},
+		{time.Second, 0, guard.Allow},
+		{time.Hour, 0, guard.Allow},
+		{999 * time.Millisecond, 0, guard.Challenge},
+		{-1, 0, guard.Challenge},
+		{time.Millisecond, 1, guard.Allow},
+		{-1, 1, guard.Allow},
 	} {
 		_, answer, rule := b.start(swedish(t, "4670", n*1234567), filled(tt.open), solved(tt.solved))
 		if answer != tt.want || answer == guard.Challenge && rule != guard.RuleFormTime {

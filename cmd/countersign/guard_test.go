@@ -221,6 +221,13 @@ func TestMoneyIsCapped(t *testing.T) {
 		t.Errorf("0.06 spent and 0.05 to reserve of 0.10: %d %v", status, v)
 	}
 	i.awaitLog("a cap on money is being used up")
+	// What is reserved goes over each mark more than once, because a part is given back: each is told of once.
+	_, text := i.raw("GET", "/metrics", "")
+	for _, percent := range []string{"50", "80", "100"} {
+		if !strings.Contains(text, `countersign_guard_money_warnings_total{limit="money_app_day",percent="`+percent+`"} 1`) {
+			t.Errorf("the warning at %s %% is counted as %q", percent, regexp.MustCompile(`(?m)^countersign_guard_money_warnings.*$`).FindAllString(text, -1))
+		}
+	}
 
 	write("prices.csv", "sandbox,US,sms,0.02\nother,US,sms,cheap\n")
 	i.rewrite(main)
