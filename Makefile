@@ -50,7 +50,7 @@ sdk: ## write what the TypeScript SDK takes from the API and from the hosted pag
 example: ## run the Next.js application on localhost:3000 with the sandbox beside it
 	scripts/example
 
-screenshots: ## take the pictures of the Next.js application anew
+screenshots: ## take the pictures of the hosted page and of the Next.js application anew
 	. scripts/test-tools && go test ./cmd/countersign -run TestTheNextExample -update
 
 clean: ## remove what was built

@@ -12,7 +12,7 @@ const headers = { Authorization: `Bearer ${process.env.SECRET_KEY ?? 'sk_sandbox
 const browser = await launch();
 try {
   const context = await browser.newContext({
-    viewport: { width: 660, height: 860 }, deviceScaleFactor: 2, locale: 'en-US', timezoneId: 'UTC', colorScheme: 'light', reducedMotion: 'reduce',
+    viewport: { width: 660, height: 960 }, deviceScaleFactor: 2, locale: 'en-US', timezoneId: 'UTC', colorScheme: 'light', reducedMotion: 'reduce',
   });
   await fetch(`${base}/dev/limits`, { method: 'DELETE', headers });
   await fetch(`${base}/dev/inbox.json`, { method: 'DELETE', headers });
@@ -32,8 +32,8 @@ try {
   const shots = [];
   for (const page of [hosted, inbox]) shots.push((await page.screenshot()).toString('base64'));
   const sheet = await context.newPage();
-  await sheet.setViewportSize({ width: 1320, height: 860 });
-  await sheet.setContent(`<style>body { margin: 0; display: flex; } img { width: 660px; height: 860px; }</style>${
+  await sheet.setViewportSize({ width: 1320, height: 960 });
+  await sheet.setContent(`<style>body { margin: 0; display: flex; } img { width: 660px; height: 960px; }</style>${
     shots.map((shot) => `<img src="data:image/png;base64,${shot}">`).join('')}`);
   await sheet.screenshot({ path: file });
 } finally {

@@ -19,8 +19,11 @@ export function Authenticator({ url, publishableKey, phone }: Props) {
   if (typeof secret === 'string') return <p role="alert">{secret}</p>;
   if (secret) return <Scan {...secret} />;
   return (
-    <VerificationForm client={client} purpose="login" language="en" appName="the shop" to={phone} nonce={begin}
-      onApproved={async ({ proof }) => setSecret(await addAuthenticator(proof))} />
+    <>
+      <p>First confirm that you hold <strong>{phone}</strong>.</p>
+      <VerificationForm client={client} purpose="login" language="en" appName="the shop" to={phone} nonce={begin}
+        onApproved={async ({ proof }) => setSecret(await addAuthenticator(proof))} />
+    </>
   );
 }
 

@@ -49,7 +49,7 @@ export const css = `@layer countersign {
   cursor: pointer;
 }
 .countersign .cs-go { color: var(--countersign-on-accent); background: var(--countersign-accent); border-color: transparent; }
-.countersign .cs-change { display: inline; inline-size: auto; min-block-size: 2.75rem; padding-inline: .5rem; border: 0; color: var(--countersign-accent); font-weight: 500; text-decoration: underline; }
+.countersign .cs-change { display: inline; inline-size: auto; min-block-size: 2.75rem; margin-inline: -.5rem; padding-inline: .5rem; border: 0; color: var(--countersign-accent); font-weight: 500; text-decoration: underline; }
 .countersign button:disabled { opacity: .65; cursor: default; }
 .countersign .cs-again { display: grid; gap: .5rem; }
 .countersign .cs-hint { color: var(--countersign-quiet); font-size: .875rem; }

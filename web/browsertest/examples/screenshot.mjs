@@ -1,41 +1,52 @@
-// Writes docs/screenshot-nextjs.png: the shop's sign-up and its payment. `make screenshots` runs it.
+// Writes docs/screenshot-nextjs.png: the shop's sign-up, its second factor and its payment, on a phone; then the picture of
+// the hosted page. `make screenshots` runs it.
 
 import { fileURLToPath } from 'node:url';
 import { launch } from '../browser.mjs';
 
 const { BASE_URL: base, EXAMPLE_URL: example, SECRET_KEY: key = 'sk_sandbox_demo' } = process.env;
+const number = '+14155550123';
+const size = { width: 420, height: 700 };
 
 const forget = () => fetch(`${base}/dev/limits`, { method: 'DELETE', headers: { Authorization: `Bearer ${key}` } });
+const inbox = async () => (await (await fetch(`${base}/dev/inbox.json`)).json()).messages;
 
 const browser = await launch();
 try {
-  const context = await browser.newContext({ viewport: { width: 520, height: 640 }, deviceScaleFactor: 2, locale: 'en-US', colorScheme: 'light', reducedMotion: 'reduce' });
+  const context = await browser.newContext({ viewport: size, deviceScaleFactor: 2, locale: 'en-US', colorScheme: 'light', reducedMotion: 'reduce' });
   const page = await context.newPage();
-  const number = '+14155550123';
-  const send = async () => {
-    await page.getByRole('button', { name: 'Send code' }).click();
-    await page.getByLabel('Code').waitFor();
-  };
   const shots = [];
   const shoot = async () => shots.push((await page.screenshot()).toString('base64'));
+  /** Sends a code from one of the pages, and gives it. */
+  const send = async (path, phone) => {
+    await forget();
+    const seen = (await inbox()).length;
+    await page.goto(example + path, { waitUntil: 'networkidle' });
+    if (phone) await page.getByLabel('Phone number').fill(phone);
+    await page.getByRole('button', { name: 'Send code' }).click();
+    await page.getByLabel('Code').waitFor();
+    for (;;) {
+      const messages = await inbox();
+      if (messages.length > seen) return messages[0].code;
+    }
+  };
 
-  await forget();
-  await page.goto(`${example}/signup`, { waitUntil: 'networkidle' });
-  await page.getByLabel('Phone number').fill(number);
-  await send();
+  const code = await send('/signup', number);
   await shoot();
-  const { messages } = await (await fetch(`${base}/dev/inbox.json`)).json();
-  await page.getByLabel('Code').fill(messages[0].code);
+  await page.getByLabel('Code').fill(code);
   await page.getByText('Signed in as').waitFor();
-  await forget();
-  await page.goto(`${example}/pay/17`, { waitUntil: 'networkidle' });
-  await send();
+  await page.getByLabel('Code').fill(await send('/security'));
+  await page.getByLabel('Code that the app shows').waitFor();
+  await shoot();
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await send('/pay/17');
   await shoot();
 
   const sheet = await context.newPage();
-  await sheet.setViewportSize({ width: 1040, height: 640 });
-  await sheet.setContent(`<style>body { margin: 0; display: flex; } img { width: 520px; height: 640px; }</style>${shots.map((s) => `<img src="data:image/png;base64,${s}">`).join('')}`);
+  await sheet.setViewportSize({ width: 3 * size.width, height: size.height });
+  await sheet.setContent(`<style>body { margin: 0; display: flex; } img { width: ${size.width}px; height: ${size.height}px; }</style>${shots.map((s) => `<img src="data:image/png;base64,${s}">`).join('')}`);
   await sheet.screenshot({ path: fileURLToPath(new URL('../../../docs/screenshot-nextjs.png', import.meta.url)) });
 } finally {
   await browser.close();
 }
+await import('../screenshot.mjs');

@@ -14,7 +14,6 @@ export default async function Security() {
   return (
     <>
       <h1>Add an authenticator app</h1>
-      <p>First confirm that you hold <strong>{phone}</strong>.</p>
       <Authenticator {...settings()} phone={phone} />
       <noscript><p>This page needs scripts.</p></noscript>
     </>
