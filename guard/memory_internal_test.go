@@ -16,7 +16,7 @@ func TestAFloodOfRangesIsBounded(t *testing.T) {
 		sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
 		return countersign.Hash(sum[:countersign.HashSize])
 	}
-	const known, flood = 100, 4 * keptTracks
+	const known, flood = 100, 2 * keptTracks
 	for n := range known {
 		m.with(key(-1-n), 0, true, func(t *track) { t.won = 20 })
 	}
