@@ -133,9 +133,15 @@ func moveGrants(ctx context.Context, tx *sql.Tx, user, from, to string) error {
 	return err
 }
 
-// notStale says that a number is its holder's still: they proved it lately ($4), showed a further factor ($5), or a device
-// took part that had proved it in their time ($6 to $7: a proof is redeemed within its lifetime).
-const notStale = `(proved >= $4 OR id = $5 OR proved >= $6 AND $6 > 0 AND created <= $7 AND moved <= $7)`
+// holderOf finds the holder of a number, or makes one, in one statement: a login of a new number does the work of any other
+// (INV-10). It gives no row where the holder's number is stale. It is theirs still if they proved it lately ($7), showed a
+// further factor ($8), or a device took part that had proved it in their time ($9 to $10: a proof is redeemed within its
+// lifetime).
+const holderOf = `INSERT INTO users (` + userColumns + `) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $11)
+ ON CONFLICT (app, phone) WHERE phone IS NOT NULL DO UPDATE
+ SET proved = excluded.proved, locale = CASE WHEN excluded.locale = '' THEN users.locale ELSE excluded.locale END
+ WHERE users.proved >= $7 OR users.id = $8 OR users.proved >= $9 AND $9 > 0 AND users.created <= $10 AND users.moved <= $10
+ RETURNING ` + userColumns
 
 // holder finds the user of the proved number, or makes one.
 func (d *DB) holder(ctx context.Context, tx *sql.Tx, r *countersign.Redeem, out *countersign.Redeemed) error {
@@ -145,11 +151,10 @@ func (d *DB) holder(ctx context.Context, tx *sql.Tx, r *countersign.Redeem, out 
 		known, knownUntil = instant(r.KnownAt), instant(r.KnownAt.Add(countersign.ProofLifetime))
 	}
 	for {
-		found, err := scanUser(tx.QueryRowContext(ctx, `UPDATE users SET proved = $3, locale = CASE WHEN $8 = '' THEN locale ELSE $8 END
- WHERE app = $1 AND phone = $2 AND `+notStale+` RETURNING `+userColumns,
-			fresh.App, fresh.Phone[:], instant(fresh.Proved), instant(r.StaleSince), r.Holder, known, knownUntil, fresh.Locale))
+		found, err := scanUser(tx.QueryRowContext(ctx, holderOf, fresh.ID, fresh.App, fresh.Phone[:], fresh.Sealed, instant(fresh.Created),
+			instant(fresh.Proved), instant(r.StaleSince), r.Holder, known, knownUntil, fresh.Locale))
 		if err == nil {
-			out.User = found
+			out.User, out.Created = found, found.ID == fresh.ID
 			return nil
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
@@ -164,20 +169,6 @@ func (d *DB) holder(ctx context.Context, tx *sql.Tx, r *countersign.Redeem, out 
 			return errBack
 		}
 		out.Lost = out.Lost || lost
-		done, err := tx.ExecContext(ctx, `INSERT INTO users (`+userColumns+`) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7)
- ON CONFLICT (app, phone) WHERE phone IS NOT NULL DO NOTHING`,
-			fresh.ID, fresh.App, fresh.Phone[:], fresh.Sealed, instant(fresh.Created), instant(fresh.Proved), fresh.Locale)
-		if err != nil {
-			return err
-		}
-		if n, err := done.RowsAffected(); err != nil {
-			return err
-		} else if n > 0 {
-			u := *fresh
-			out.User, out.Created = &u, true
-			return nil
-		}
-		// Another login of the same new number won: its row is there now.
 	}
 }
 

@@ -234,7 +234,7 @@ test('coming back from the app does not send the proof again', async (t) => {
   await page.locator('#code').fill(code);
   await page.locator('#app').waitFor();
   await page.goBack({ waitUntil: 'commit' }).catch(() => {}); // a page from a form may be refused: that is as good
-  await page.waitForTimeout(500);
+  await page.waitForLoadState('networkidle'); // whatever its script would send has been sent
   assert.equal(posted.length, 1);
 });
 
