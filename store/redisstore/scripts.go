@@ -30,31 +30,31 @@ type scripts struct {
 // loadScripts puts every script together from its parts.
 func loadScripts() (*scripts, error) {
 	s, fill := &scripts{}, newFiller()
-	one := []string{"lib", "record"}
+	one := []string{"base", "lib", "record"}
 	for _, part := range []struct {
 		to      **script
 		name    string
 		prelude []string
 	}{
-		{&s.begin, "begin", []string{"lib"}},
-		{&s.resend, "resend", []string{"lib", "record", "deliveries"}},
-		{&s.sent, "sent", []string{"lib", "record", "deliveries"}},
-		{&s.receipt, "receipt", []string{"lib", "record", "deliveries"}},
-		{&s.check, "check", []string{"lib", "record", "shape"}},
+		{&s.begin, "begin", []string{"base", "lib"}},
+		{&s.resend, "resend", []string{"base", "lib", "record", "deliveries"}},
+		{&s.sent, "sent", []string{"base", "lib", "record", "deliveries"}},
+		{&s.receipt, "receipt", []string{"base", "lib", "record", "deliveries"}},
+		{&s.check, "check", []string{"base", "lib", "record", "shape"}},
 		{&s.settle, "settle", one},
 		{&s.cancel, "cancel", one},
 		{&s.lookup, "lookup", one},
-		{&s.pending, "pending", []string{"lib"}},
-		{&s.phone, "phone", []string{"lib"}},
-		{&s.count, "count", []string{"lib", "shape"}},
-		{&s.checkPhone, "checkphone", []string{"lib", "shape"}},
-		{&s.sweep, "sweep", []string{"lib"}},
-		{&s.acknowledge, "acknowledge", []string{"lib"}},
-		{&s.unlock, "unlock", []string{"lib"}},
-		{&s.forget, "forget", []string{"lib"}},
-		{&s.lock, "lock", []string{"lib"}},
-		{&s.mirrored, "mirrored", []string{"lib"}},
-		{&s.restore, "restore", []string{"lib"}},
+		{&s.pending, "pending", []string{"base", "lib"}},
+		{&s.phone, "phone", []string{"base", "lib"}},
+		{&s.count, "count", []string{"base", "lib", "shape"}},
+		{&s.checkPhone, "checkphone", []string{"base", "lib", "shape"}},
+		{&s.sweep, "sweep", []string{"base", "lib"}},
+		{&s.acknowledge, "acknowledge", []string{"base"}},
+		{&s.unlock, "unlock", []string{"base", "lib"}},
+		{&s.forget, "forget", []string{"base", "lib"}},
+		{&s.lock, "lock", []string{"base", "lib"}},
+		{&s.mirrored, "mirrored", []string{"base", "lib"}},
+		{&s.restore, "restore", []string{"base", "lib"}},
 		{&s.take, "take", []string{"limits"}},
 		{&s.release, "release", []string{"limits"}},
 		{&s.refund, "refund", []string{"limits"}},

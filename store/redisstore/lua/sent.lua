@@ -35,5 +35,5 @@ if r[R_STATUS] == PENDING then
   end
 end
 raw = write(r, tail, true)
-save_phone()
+if r[R_STATUS] ~= PENDING then save_phone() end -- a delivery alone changes nothing of the phone's
 return answer(RES_OK)
