@@ -35,7 +35,7 @@ type option func(*countersign.Config, *countersign.App)
 func newBench(t testing.TB, options ...option) *bench {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "countersign.db")
-	store, err := sqlitestore.Open(t.Context(), path, sqlitestore.Options{})
+	store, err := sqlitestore.Open(t.Context(), path, sqlitestore.Options{Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func newBench(t testing.TB, options ...option) *bench {
 // newBenchOn builds an engine on a store; another engine may use the same.
 func newBenchOn(t testing.TB, store countersign.Store, path string, options ...option) *bench {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), path, sqlstore.Options{Now: store.Now})
+	db, err := sqlstore.Open(t.Context(), path, sqlstore.Options{Now: store.Now, Timeout: 20 * time.Second, AnswerTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func TestALostAnswerIsFoundOutAbout(t *testing.T) {
 // F-15: a process that dies between the step and the send is taken over by the next one, with the same code.
 func TestASendIsTakenOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "countersign.db")
-	store, err := sqlitestore.Open(t.Context(), path, sqlitestore.Options{})
+	store, err := sqlitestore.Open(t.Context(), path, sqlitestore.Options{Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestReceiptsNeverApprove(t *testing.T) {
 func TestEveryCallFailsOnce(t *testing.T) {
 	for n := 1; ; n++ {
 		path := filepath.Join(t.TempDir(), "countersign.db")
-		store, err := sqlitestore.Open(t.Context(), path, sqlitestore.Options{})
+		store, err := sqlitestore.Open(t.Context(), path, sqlitestore.Options{Timeout: 20 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -88,7 +88,7 @@ func rotating(t *testing.T, store countersign.Store, naive bool, more ...option)
 func onStores(t *testing.T, test func(t *testing.T, open func() countersign.Store)) {
 	t.Run("sqlite", func(t *testing.T) {
 		test(t, func() countersign.Store {
-			store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "hot.db"), sqlitestore.Options{})
+			store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "hot.db"), sqlitestore.Options{Timeout: 20 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -263,7 +263,7 @@ func TestOnePhoneHasTwentyGuessesOverBothKeys(t *testing.T) {
 // A hard stop and an opt-out are brought under the new key, and hold when the old one is gone: the hash in use alone is
 // looked at here.
 func TestHardStopsAndOptOutsAreRekeyed(t *testing.T) {
-	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "hot.db"), sqlitestore.Options{})
+	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "hot.db"), sqlitestore.Options{Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestHardStopsAndOptOutsAreRekeyed(t *testing.T) {
 // A device that has proved a phone under the old key has proved it still: its proof says so, by which the user of a number
 // that was not proved for long stays theirs.
 func TestDevicesOutliveAPhoneKey(t *testing.T) {
-	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "hot.db"), sqlitestore.Options{})
+	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "hot.db"), sqlitestore.Options{Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

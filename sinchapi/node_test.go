@@ -42,9 +42,9 @@ func newNode(t *testing.T, list func(now func() time.Time) []provider.Route) *no
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	dir := t.TempDir()
-	store, err := sqlitestore.Open(ctx, filepath.Join(dir, "hot.db"), sqlitestore.Options{})
+	store, err := sqlitestore.Open(ctx, filepath.Join(dir, "hot.db"), sqlitestore.Options{Timeout: 20 * time.Second})
 	must(err)
-	log, err := sqlstore.Open(ctx, filepath.Join(dir, "log.db"), sqlstore.Options{Now: store.Now})
+	log, err := sqlstore.Open(ctx, filepath.Join(dir, "log.db"), sqlstore.Options{Now: store.Now, Timeout: 20 * time.Second, AnswerTimeout: 20 * time.Second})
 	must(err)
 	routes, err := provider.New(provider.Config{Routes: list(store.Now)})
 	must(err)

@@ -105,9 +105,9 @@ func newNodeUnder(t testing.TB, policy guard.Policy, change func(*twilioapi.Conf
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	dir := t.TempDir()
-	store, err := sqlitestore.Open(ctx, filepath.Join(dir, "hot.db"), sqlitestore.Options{})
+	store, err := sqlitestore.Open(ctx, filepath.Join(dir, "hot.db"), sqlitestore.Options{Timeout: 20 * time.Second})
 	must(err)
-	log, err := sqlstore.Open(ctx, filepath.Join(dir, "log.db"), sqlstore.Options{Now: store.Now})
+	log, err := sqlstore.Open(ctx, filepath.Join(dir, "log.db"), sqlstore.Options{Now: store.Now, Timeout: 20 * time.Second, AnswerTimeout: 20 * time.Second})
 	must(err)
 	n := &node{t: t, store: store, vouched: &heard{name: countersign.EventVouched}, app: &countersign.App{
 		ID: "demo", Name: "Demo", Region: "US", Policy: countersign.Policy{}.WithDefaults(), Texts: texts{},

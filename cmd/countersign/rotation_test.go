@@ -191,7 +191,7 @@ type madeWith struct{ code, tag, seal uint16 }
 // usedKeys reads them from the log.
 func usedKeys(t *testing.T, p *place, journeys ...*journey) map[*journey]madeWith {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), filepath.Join(p.dir, "countersign.db"), sqlstore.Options{})
+	db, err := sqlstore.Open(t.Context(), filepath.Join(p.dir, "countersign.db"), sqlstore.Options{AnswerTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
