@@ -23,6 +23,8 @@ type Options struct {
 	AnswerTimeout time.Duration
 	// Refresh is how often Run asks for changes; default 300 ms, so that a change is known everywhere well within 1 s.
 	Refresh time.Duration
+	// Sweep is how often Run deletes what need not be kept any more; default 5 minutes.
+	Sweep time.Duration
 	// Retention is how long rows of the log stay; default 30 days.
 	Retention time.Duration
 	// MaxConns bounds the connections to Postgres, or the readers of an SQLite file; default 10.
@@ -48,6 +50,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Refresh <= 0 {
 		o.Refresh = 300 * time.Millisecond
+	}
+	if o.Sweep <= 0 {
+		o.Sweep = 5 * time.Minute
 	}
 	if o.Retention <= 0 {
 		o.Retention = 30 * 24 * time.Hour

@@ -144,6 +144,46 @@ func TestChangesReachOtherNodes(t *testing.T) {
 	})
 }
 
+// gate is a writer's turn that does not come before it is opened.
+type gate struct{ asked, open chan struct{} }
+
+func (g gate) Lock() {
+	select {
+	case g.asked <- struct{}{}:
+	default:
+	}
+	<-g.open
+}
+
+func (gate) Unlock() {}
+
+// A deletion that takes long must not keep a node from what others change: a revoked key is dead on it all the same.
+func TestMemoryIsFreshWhileSomethingIsDeleted(t *testing.T) {
+	source := sqliteSource(t)
+	here := open(t, source, patient)
+	_, text, err := here.NewKey(t.Context(), "demo", sqlstore.KeySecret, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts, turn := patient, gate{make(chan struct{}, 1), make(chan struct{})}
+	opts.Turn, opts.Sweep = turn, time.Millisecond
+	there := open(t, source, opts)
+	keepFresh(t, there)
+	t.Cleanup(func() { close(turn.open) })
+	if _, ok := there.FindKey(text); !ok {
+		t.Fatal("the key is not known on the other node")
+	}
+	<-turn.asked // it wants to delete, and waits from now on
+	keys, err := here.Keys(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := here.RevokeKey(t.Context(), keys[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "the key is dead on the other node", func() bool { _, ok := there.FindKey(text); return !ok })
+}
+
 func TestOptOut(t *testing.T) {
 	onBoth(t, func(t *testing.T, source string) {
 		d := open(t, source, sqlstore.Options{})

@@ -5,9 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"countersign"
 )
 
 // topic is something that nodes keep in memory, and the name of its counter.
@@ -27,42 +26,42 @@ func raise(ctx context.Context, tx *sql.Tx, t topic) (revision int64, err error)
 	return revision, err
 }
 
-// Age is how long ago memory was known to be what the database says. It grows while the database cannot be reached:
-// who must be sure of a key's revocation refuses to go by memory that is too old.
+// Age is how long ago memory was known to be what the database says. It grows while the database cannot be reached.
 func (d *DB) Age() time.Duration {
 	return time.Since(d.started) - time.Duration(d.refreshed.Load())
 }
 
-// Run keeps memory fresh and prunes once a day, until ctx ends. Failures are reported and tried again.
+// Run keeps memory fresh and deletes what need not be kept any more, until ctx ends. Failures are reported and tried again.
 func (d *DB) Run(ctx context.Context) error {
-	refresh, sweep, prune := time.NewTicker(d.opts.Refresh), time.NewTicker(sweepEvery), time.NewTicker(pruneEvery)
-	defer refresh.Stop()
-	defer sweep.Stop()
-	defer prune.Stop()
-	var last string
-	report := func(doing string, err error) {
-		// The same failure several times a second would fill the log and say nothing new.
-		if err != nil && ctx.Err() == nil && err.Error() != last {
-			d.opts.Report(fmt.Errorf("%s: %w", doing, err))
-		}
-		if err == nil {
-			last = ""
-		} else {
-			last = err.Error()
-		}
-	}
+	var work sync.WaitGroup
+	work.Go(func() { d.every(ctx, d.opts.Refresh, "refreshing what is kept in memory", d.refresh) })
+	// Beside it: a revoked key is dead here within a second, however long a deletion takes.
+	work.Go(func() { d.every(ctx, d.opts.Sweep, "deleting what is over", d.sweep) })
+	work.Wait()
+	return nil
+}
+
+// every takes a step again and again until ctx ends.
+func (d *DB) every(ctx context.Context, pause time.Duration, doing string, step func(context.Context) error) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	last := ""
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-refresh.C:
-			report("refreshing what is kept in memory", d.refresh(ctx))
-		case <-sweep.C:
-			report("sweeping users and sessions", d.SweepAccounts(ctx, d.opts.Now()))
-		case <-prune.C:
-			_, err := d.Prune(ctx, d.opts.Now().Add(-d.opts.Retention))
-			report("pruning", err)
+			return
+		case <-tick.C:
 		}
+		err := step(ctx)
+		if err == nil {
+			last = ""
+			continue
+		}
+		// The same failure several times a second would fill the log and say nothing new.
+		if ctx.Err() == nil && err.Error() != last {
+			d.opts.Report(fmt.Errorf("%s: %w", doing, err))
+		}
+		last = err.Error()
 	}
 }
 
@@ -128,47 +127,4 @@ func (d *DB) changed(ctx context.Context) {
 	if err := d.refresh(ctx); err != nil {
 		d.opts.Report(fmt.Errorf("refreshing after a change: %w", err))
 	}
-}
-
-const (
-	pruneEvery = 24 * time.Hour
-	sweepEvery = 5 * time.Minute
-	pruneBatch = 1000
-)
-
-// Prune deletes rows of the log and approvals that are older than before, a thousand at a time so that nobody waits
-// long, and signing keys and phone locks that have run out. It says how many rows of the log went.
-func (d *DB) Prune(ctx context.Context, before time.Time) (int, error) {
-	total := 0
-	for _, table := range []string{
-		`DELETE FROM verifications WHERE id IN (SELECT id FROM verifications WHERE created < $1 LIMIT $2)`,
-		`DELETE FROM approvals WHERE id IN (SELECT id FROM approvals WHERE at < $1 LIMIT $2)`,
-	} {
-		for deleted := int64(pruneBatch); deleted == pruneBatch; {
-			err := d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
-				done, err := tx.ExecContext(ctx, table, instant(before), pruneBatch)
-				if err != nil {
-					return err
-				}
-				deleted, err = done.RowsAffected()
-				return err
-			})
-			if err != nil {
-				return total, err
-			}
-			if table[12] == 'v' {
-				total += int(deleted)
-			}
-		}
-	}
-	now := d.opts.Now()
-	return total, d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM phone_locks WHERE saved < $1 AND until_at < $2`,
-			instant(now.Add(-countersign.StreakLifetime)), instant(now))
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM signing_keys WHERE retired > 0 AND retired < $1`, instant(now.Add(-SigningGrace)))
-		return err
-	})
 }

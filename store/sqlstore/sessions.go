@@ -23,13 +23,13 @@ func insertSession(ctx context.Context, tx *sql.Tx, s *countersign.SessionRecord
 	return err
 }
 
-func scanSession(from_ scanner) (*countersign.SessionRecord, error) {
+func scanSession(row scanner) (*countersign.SessionRecord, error) {
 	var (
 		s                                                 countersign.SessionRecord
 		amr                                               string
 		authAt, created, seen, expires, endedAt, factorAt int64
 	)
-	err := from_.Scan(&s.ID, &s.App, &s.User, &s.Kind, &amr, &authAt, &created, &seen, &expires, &endedAt, &s.Reason, &s.Sealed, &s.Family, &s.Current, &factorAt)
+	err := row.Scan(&s.ID, &s.App, &s.User, &s.Kind, &amr, &authAt, &created, &seen, &expires, &endedAt, &s.Reason, &s.Sealed, &s.Family, &s.Current, &factorAt)
 	if err != nil {
 		return nil, err
 	}
@@ -157,45 +157,4 @@ func (d *DB) endSessions(ctx context.Context, where string, why countersign.EndR
 		return err
 	})
 	return n, err
-}
-
-// SweepAccounts deletes what need not be kept of users and sessions any more. Run does it every few minutes.
-func (d *DB) SweepAccounts(ctx context.Context, now time.Time) error {
-	if err := d.eraseAgain(ctx, now); err != nil {
-		return err
-	}
-	for statement, before := range map[string]time.Time{
-		`DELETE FROM redeemed_proofs WHERE jti IN (SELECT jti FROM redeemed_proofs WHERE expires < $1 LIMIT $2)`: now.Add(-time.Hour),
-		// An ended session's row stays as long as the policy could have let it live, and a while after.
-		`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires < $1 LIMIT $2)`:                              now.Add(-countersign.SessionRetention),
-		`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended > 0 AND ended < $1 LIMIT $2)`:                  now.Add(-countersign.SessionRetention),
-		`DELETE FROM oidc_requests WHERE id IN (SELECT id FROM oidc_requests WHERE expires < $1 LIMIT $2)`:                    now.Add(-time.Hour),
-		`DELETE FROM oidc_grants WHERE id IN (SELECT id FROM oidc_grants WHERE created < $1 LIMIT $2)`:                        now.Add(-countersign.SessionLifetime),
-		`DELETE FROM factors WHERE id IN (SELECT id FROM factors WHERE confirmed = 0 AND created < $1 LIMIT $2)`:              now.Add(-countersign.FactorPending),
-		`DELETE FROM factor_guesses WHERE user_id IN (SELECT user_id FROM factor_guesses WHERE at < $1 LIMIT $2)`:             now.Add(-countersign.GuessesForgotten),
-		`DELETE FROM former_numbers WHERE user_id IN (SELECT user_id FROM former_numbers WHERE at < $1 LIMIT $2) AND at < $1`: now.Add(-d.opts.Retention),
-	} {
-		if err := d.deleteOld(ctx, statement, before); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// deleteOld runs a DELETE with a limit until it has nothing to do.
-func (d *DB) deleteOld(ctx context.Context, statement string, before time.Time) error {
-	for deleted := int64(pruneBatch); deleted >= pruneBatch; {
-		err := d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
-			done, err := tx.ExecContext(ctx, statement, instant(before), pruneBatch)
-			if err != nil {
-				return err
-			}
-			deleted, err = done.RowsAffected()
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -308,6 +308,15 @@ func takeNumber(ctx context.Context, tx *sql.Tx, m *countersign.MoveNumber) (tak
 	return refused, err
 }
 
+// eraseLog deletes what the log has of a user's numbers. A former one is somebody else's by now: only what was there before
+// is this person's. An expression has no index: the rows are to be found by the phone, not by the app.
+const eraseLog = `DELETE FROM verifications WHERE phone IN (SELECT phone FROM former_numbers WHERE user_id = $1) AND app || '' = $2
+ AND EXISTS (SELECT 1 FROM former_numbers f WHERE f.user_id = $1 AND f.phone = verifications.phone AND verifications.created <= f.at)`
+
+// rememberErasure is for eraseAgain.
+const rememberErasure = `INSERT INTO erasures (app, phone, at) SELECT $2, phone, at FROM former_numbers WHERE user_id = $1
+ ON CONFLICT (app, phone) DO UPDATE SET at = excluded.at`
+
 // Erase implements countersign.UserStore.
 func (d *DB) Erase(ctx context.Context, app, id string, phones []countersign.Hash, at time.Time) (found bool, err error) {
 	err = d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
@@ -328,43 +337,19 @@ func (d *DB) Erase(ctx context.Context, app, id string, phones []countersign.Has
 				return err
 			}
 		}
-		for _, statement := range []string{
-			// Before the sessions, in the order in which a factor that is shown takes both.
-			`DELETE FROM factors WHERE user_id = $1`,
-			`DELETE FROM factor_guesses WHERE user_id = $1`,
-			`DELETE FROM sessions WHERE user_id = $1`,
-			`DELETE FROM oidc_grants WHERE user_id = $1`,
-			`DELETE FROM oidc_requests WHERE user_id = $1`,
-			// A former number is somebody else's by now: only what was there before is this person's.
-			`DELETE FROM verifications WHERE app = $2 AND EXISTS (SELECT 1 FROM former_numbers f
- WHERE f.user_id = $1 AND f.phone = verifications.phone AND verifications.created <= f.at)`,
-			`INSERT INTO erasures (app, phone, at) SELECT $2, phone, at FROM former_numbers WHERE user_id = $1
- ON CONFLICT (app, phone) DO UPDATE SET at = excluded.at`,
-			`DELETE FROM former_numbers WHERE user_id = $1`,
-		} {
-			args := []any{id, app}
-			if statement[len(statement)-12:] == `user_id = $1` {
-				args = args[:1]
-			}
-			if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+		// Factors before sessions, in the order in which a factor that is shown takes both.
+		for _, table := range []string{"factors", "factor_guesses", "sessions", "oidc_grants", "oidc_requests"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE user_id = $1`, id); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
-	return found, err
-}
-
-// eraseAgain deletes what was written of an erased person after the erasure, and forgets erasures that are old enough:
-// a verification that was pending ends within minutes.
-func (d *DB) eraseAgain(ctx context.Context, now time.Time) error {
-	return d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM verifications WHERE EXISTS (SELECT 1 FROM erasures e
- WHERE e.app = verifications.app AND e.phone = verifications.phone AND verifications.created <= e.at)`)
-		if err != nil {
-			return err
+		for _, statement := range []string{eraseLog, rememberErasure} {
+			if _, err := tx.ExecContext(ctx, statement, id, app); err != nil {
+				return err
+			}
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM erasures WHERE at < $1`, instant(now.Add(-time.Hour)))
+		_, err = tx.ExecContext(ctx, `DELETE FROM former_numbers WHERE user_id = $1`, id)
 		return err
 	})
+	return found, err
 }
