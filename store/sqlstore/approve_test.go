@@ -9,7 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"countersign"
 	"countersign/store/sqlstore"
 )
 
@@ -119,5 +121,26 @@ func BenchmarkApprove(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// A crowd at a slow disk is told so. What was given up has not happened, and does not happen later.
+func TestNobodyWaitsForeverForTheirTurn(t *testing.T) {
+	opts, turn := patient, gate{make(chan struct{}, 1), make(chan struct{})}
+	opts.Turn, opts.Timeout = turn, 50*time.Millisecond
+	source := sqliteSource(t)
+	d, other := open(t, source, opts), open(t, source, patient)
+	first := make(chan error, 1)
+	go func() { _, err := d.Once(context.Background(), "first", epoch); first <- err }()
+	<-turn.asked // it has begun, and holds everybody up
+	if _, err := d.Once(t.Context(), "second", epoch); !errors.Is(err, countersign.ErrUnavailable) {
+		t.Errorf("behind a move that stands still: %v, want %s", err, countersign.ErrUnavailable)
+	}
+	close(turn.open)
+	if err := <-first; err != nil {
+		t.Errorf("the move that had begun: %v", err)
+	}
+	if fresh, err := other.Once(t.Context(), "second", epoch); err != nil || !fresh {
+		t.Errorf("what was given up happened all the same: fresh %t, %v", fresh, err)
 	}
 }

@@ -4,7 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"countersign"
 )
 
 // This file commits what comes at the same time together. An SQLite commit waits for the disk, whatever is in it: one
@@ -16,9 +21,10 @@ const maxTogether = 64
 
 // piece is one move on its way into a shared transaction.
 type piece struct {
-	do   func(ctx context.Context, tx *sql.Tx) error
-	err  error
-	done chan struct{}
+	do    func(ctx context.Context, tx *sql.Tx) error
+	taken atomic.Bool // into a transaction, or back by a caller who gave up waiting
+	err   error
+	done  chan struct{}
 }
 
 // gathering is what waits for the next transaction.
@@ -29,8 +35,10 @@ type gathering struct {
 	running sync.WaitGroup
 }
 
+var errCrowded = errors.New("more is to be written to the SQLite file than its disk takes")
+
 // together runs f in a transaction, maybe with others'. It answers when that is committed. Like change, f may run several
-// times. A client who hangs up does not undo it.
+// times. A client who hangs up does not undo it; what has not begun within the timeout never will.
 func (d *DB) together(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	if !d.engine.prepares {
 		return d.change(ctx, d.opts.AnswerTimeout, f)
@@ -44,7 +52,16 @@ func (d *DB) together(ctx context.Context, f func(ctx context.Context, tx *sql.T
 		g.running.Go(d.gather)
 	}
 	g.mu.Unlock()
-	<-p.done // at most two transactions from now, each with its own end
+	timer := time.NewTimer(d.opts.Timeout)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-timer.C:
+		if !p.taken.Swap(true) {
+			return countersign.Unavailable(errCrowded)
+		}
+		<-p.done // its transaction has an end
+	}
 	return p.err
 }
 
@@ -54,7 +71,7 @@ func (d *DB) gather() {
 	for {
 		g.mu.Lock()
 		n := min(len(g.waiting), maxTogether)
-		batch := g.waiting[:n:n]
+		batch := slices.DeleteFunc(g.waiting[:n:n], func(p *piece) bool { return p.taken.Swap(true) })
 		g.waiting = g.waiting[n:]
 		if n == 0 {
 			g.waiting, g.busy = nil, false
@@ -62,6 +79,9 @@ func (d *DB) gather() {
 			return
 		}
 		g.mu.Unlock()
+		if len(batch) == 0 {
+			continue // nobody waits for it any more
+		}
 		err := d.change(context.Background(), d.opts.AnswerTimeout, func(ctx context.Context, tx *sql.Tx) error {
 			for _, p := range batch {
 				if err := d.behindSavepoint(ctx, tx, p); err != nil {
