@@ -35,8 +35,16 @@ func (b *batch[T]) add(one T) {
 	}
 }
 
-// write goes on until nothing waits.
+// write goes on until nothing waits. What a panic takes with it is lost; whatever comes after it is not.
 func (b *batch[T]) write(wait time.Duration) {
+	through := false
+	defer func() {
+		if !through {
+			b.mu.Lock()
+			b.writing = false
+			b.mu.Unlock()
+		}
+	}()
 	for {
 		time.Sleep(wait)
 		b.mu.Lock()
@@ -45,6 +53,7 @@ func (b *batch[T]) write(wait time.Duration) {
 		b.writing = len(list) > 0
 		b.mu.Unlock()
 		if len(list) == 0 {
+			through = true
 			return
 		}
 		for len(list) > 0 {
