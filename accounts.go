@@ -146,7 +146,7 @@ func (a *Accounts) withFactor(ctx context.Context, q *RedeemRequest, move *Redee
 	if !found {
 		return Fail(ErrIncorrectCode, "The code is wrong, or was used before.") // nobody has a factor
 	}
-	use, means := (*UseFactor)(nil), amrTOTP
+	use, means := (*UseFactor)(nil), typedMeans()
 	if q.Passkey != nil {
 		use, means, err = a.checkPasskey(ctx, q.App, bindLogin(q.App, ""), holder.ID, q.Passkey)
 	} else {

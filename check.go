@@ -238,9 +238,9 @@ func (v *Verifier) complete(ctx context.Context, r *Record, to Address) {
 
 func notFound() error { return Fail(ErrNotFound, "There is no such verification for this app.") }
 
-func closed() error {
-	return Fail(ErrVerificationClosed, "This verification has ended. Start a new one.")
-}
+const endedDetail = "This verification has ended. Start a new one."
+
+func closed() error { return Fail(ErrVerificationClosed, endedDetail) }
 
 // refusal turns a store's refusal into an error for the caller.
 func refusal(o *Outcome) error {
@@ -252,7 +252,7 @@ func refusal(o *Outcome) error {
 	case OutcomeShape:
 		e.Kind, e.Pointer, e.Detail = ErrInvalidCode, "/code", "This is not of the code's shape. Look at the message again; nothing was counted."
 	case OutcomeClosed:
-		e.Kind, e.Detail = ErrVerificationClosed, "This verification has ended. Start a new one."
+		e.Kind, e.Detail = ErrVerificationClosed, endedDetail
 	case OutcomeExpired:
 		e.Kind, e.Detail = ErrVerificationExpired, "The code's time ran out. Start a new verification."
 	case OutcomeLocked:

@@ -4,8 +4,8 @@
 // The Verifier is the engine. It knows the rules (how a code is made and compared, who may ask how often, what ends a
 // verification, what a proof says) and no HTTP, no database and no vendor. What it needs of those it declares here as
 // small interfaces, and other packages implement them: Store and Log (store/...), Dispatcher and Provider (provider/...),
-// Guard (guard), Signer (signing), Texts (message), Observer (metrics). Faces (httpapi, sinchapi) translate protocols into
-// its requests.
+// Guard (guard), Signer (signing), Texts (message), Observer (metrics). Faces (httpapi, sinchapi,
+// twilioapi, oidc) translate protocols into its requests.
 //
 // Three rules explain most of what is in this package. The store decides every move in one indivisible step: nothing
 // here reads, decides and writes back. No code is kept: a code is derived from a server key and from what the

@@ -1,6 +1,7 @@
 package countersign
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"hash"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -173,11 +175,7 @@ func ordered(keys []Key, use KeyUse, now time.Time) (current *Key, others []Key)
 			others = append(others, keys[i])
 		}
 	}
-	for i := 1; i < len(others); i++ {
-		for j := i; j > 0 && others[j].ID > others[j-1].ID; j-- {
-			others[j], others[j-1] = others[j-1], others[j]
-		}
-	}
+	slices.SortFunc(others, func(a, b Key) int { return cmp.Compare(b.ID, a.ID) })
 	return current, others
 }
 

@@ -17,7 +17,7 @@ const (
 	parkedTries = 500 // of one round: a storm must not keep the store from its work
 )
 
-// parked are the receipts that wait, oldest first.
+// parked are the receipts that wait.
 type parked struct {
 	v    *Verifier
 	mu   sync.Mutex

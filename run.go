@@ -141,7 +141,7 @@ func (v *Verifier) sendAgain(ctx context.Context, r *Record) error {
 		return err
 	}
 	path.Hosted = r.Hosted
-	v.dispatch(ctx, r, path, m, true, nil)
+	v.dispatch(ctx, r, path, m, nil)
 	return nil
 }
 

@@ -10,9 +10,8 @@ import (
 // verification ends up sent, or in a state that says it was not; when nobody knows, its lease stays and the sweep
 // finds out.
 
-// carry hands a message to the routes within SendTimeout and reports how that went. Again says that it may have been handed
-// over before.
-func (v *Verifier) carry(ctx context.Context, p Path, r *Record, m *Message, again bool) (Dispatched, error) {
+// carry hands a message to the routes within SendTimeout and reports how that went.
+func (v *Verifier) carry(ctx context.Context, p Path, r *Record, m *Message) (Dispatched, error) {
 	defer v.keep(r, m).stop()
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.SendTimeout)
 	defer cancel()
@@ -71,9 +70,10 @@ func unknownBefore(r *Record, d Dispatched) bool {
 	return false
 }
 
-// dispatch sends and writes down, for callers who do not wait; counted is what the message took. It says how that ended the verification, if it did.
-func (v *Verifier) dispatch(ctx context.Context, r *Record, p Path, m *Message, again bool, counted []Limit) (end Status) {
-	d, failure := v.carry(ctx, p, r, m, again)
+// dispatch sends and writes down, for callers who do not wait; counted is what the message took. It says how that ended
+// the verification, if it did.
+func (v *Verifier) dispatch(ctx context.Context, r *Record, p Path, m *Message, counted []Limit) (end Status) {
+	d, failure := v.carry(ctx, p, r, m)
 	if failure == nil {
 		v.bill(counted, r, &d.Delivery)
 	}
@@ -318,11 +318,11 @@ func (v *Verifier) resend(ctx context.Context, q *SendRequest, path Path, o *Out
 		d.Deliveries = append(d.Deliveries, Delivery{ID: m.ID, Channel: r.Channel, Status: DeliveryQueued, At: o.Now})
 		v.later(ctx, func(context.Context) {
 			ctx = detached(ctx)
-			v.dispatch(ctx, r, path, m, false, counted)
+			v.dispatch(ctx, r, path, m, counted)
 		})
 		return d, nil
 	}
-	sent, failure := v.carry(ctx, path, r, m, false)
+	sent, failure := v.carry(ctx, path, r, m)
 	if failure == nil {
 		v.bill(counted, r, &sent.Delivery)
 	}

@@ -138,16 +138,13 @@ func (q *StartRequest) validate() error {
 	switch {
 	case (q.Channel == ChannelEmail) != isMail:
 		return bad("/channel", "The channel email goes with an e-mail address in `to`, every other channel with a phone number.")
-	case isMail && q.Purpose != PurposeSignup && q.Purpose != PurposeLogin:
-		return bad("/purpose", "E-mail serves the purposes signup and login only.")
+	case !q.Channel.Serves(q.Purpose):
+		pointer, detail := unserved(q.Channel)
+		return bad(pointer, detail)
 	case q.Purpose == PurposeTransaction && q.Transaction == nil:
 		return bad("/transaction", "The purpose transaction needs a transaction: what is approved must be shown.")
 	case q.Purpose != PurposeTransaction && q.Transaction != nil:
 		return bad("/transaction", "A transaction goes with the purpose transaction only.")
-	case q.Channel == ChannelFlashCall && (q.Purpose == PurposeTransaction || q.Purpose == PurposeStepUp):
-		return bad("/channel", "A flash call shows nothing and is too easy to guess for this purpose. Use sms.")
-	case q.Channel == ChannelVoice && (q.Purpose == PurposeTransaction || q.Purpose == PurposeStepUp):
-		return bad("/channel", "A call may be taken by a voicemail box and is not used for this purpose. Use sms.")
 	case utf8.RuneCountInString(q.Reference) > 128:
 		return bad("/reference", "At most 128 characters.")
 	case utf8.RuneCountInString(q.Nonce) > 128:
@@ -163,6 +160,17 @@ func (q *StartRequest) validate() error {
 		return bad("/metadata", "At most 1024 bytes in all.")
 	}
 	return nil
+}
+
+// unserved says what a caller can do where a channel does not serve a purpose.
+func unserved(ch Channel) (pointer, detail string) {
+	switch ch {
+	case ChannelEmail:
+		return "/purpose", "E-mail serves the purposes signup and login only."
+	case ChannelFlashCall:
+		return "/channel", "A flash call shows nothing and is too easy to guess for this purpose. Use sms."
+	}
+	return "/channel", "A call may be taken by a voicemail box and is not used for this purpose. Use sms."
 }
 
 func (v *Verifier) refuseOptedOut(ctx context.Context, ring *Keyring, sender string, to Address, phone Hash) error {

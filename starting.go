@@ -112,7 +112,7 @@ func (s *starting) compose(id string) error {
 	if s.text, err = render(q.App, r, s.sealed, s.code, s.lifetime()); err != nil {
 		return err
 	}
-	if r.Sealed, err = s.v.sealRecord(s.ring, r.ID, s.sealed); err != nil {
+	if r.Sealed, err = sealRecord(s.ring, r.ID, s.sealed); err != nil {
 		return err
 	}
 	s.record, s.left, s.attempt = r, s.lifetime(), 1
@@ -262,7 +262,7 @@ func (s *starting) sendBehind(ctx context.Context, o *Outcome) (*Verification, e
 	}
 	work := func() {
 		ctx = detached(ctx)
-		if end := s.v.dispatch(ctx, s.record, s.path, s.message(d.Deliveries[0].ID), s.attempt > 1, s.take.Limits); end != "" {
+		if end := s.v.dispatch(ctx, s.record, s.path, s.message(d.Deliveries[0].ID), s.take.Limits); end != "" {
 			s.unsent(ctx)
 		}
 	}
@@ -275,7 +275,7 @@ func (s *starting) sendBehind(ctx context.Context, o *Outcome) (*Verification, e
 
 // send waits for a provider, at most SendTimeout.
 func (s *starting) send(ctx context.Context, o *Outcome) (*Verification, error) {
-	sent, failure := s.v.carry(ctx, s.path, s.record, s.message(newID(messagePrefix)), s.attempt > 1)
+	sent, failure := s.v.carry(ctx, s.path, s.record, s.message(newID(messagePrefix)))
 	if failure == nil {
 		s.v.bill(s.take.Limits, s.record, &sent.Delivery)
 	}

@@ -3,6 +3,7 @@ package countersign
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 )
@@ -17,10 +18,11 @@ const (
 	ACRTwo = "urn:countersign:aal2"
 )
 
-// Means of authentication (RFC 8176) that a further factor adds.
+// amrMFA is the means of authentication (RFC 8176) that a further factor adds, whichever it is.
 const amrMFA = "mfa"
 
-var amrTOTP, amrRecovery = []string{"otp"}, []string{"otp"}
+// typedMeans are those of a factor whose code is typed.
+func typedMeans() []string { return []string{"otp"} }
 
 // ACR is the level that means of authentication reach.
 func ACR(amr []string) string {
@@ -84,11 +86,7 @@ func (a *Accounts) StepUp(ctx context.Context, q *StepUpRequest) (*Login, error)
 	if err != nil {
 		return nil, err
 	}
-	means := amrTOTP
-	if use.Type == FactorRecovery {
-		means = amrRecovery
-	}
-	l, err := a.showFactor(ctx, q.Session, use, means)
+	l, err := a.showFactor(ctx, q.Session, use)
 	if err != nil {
 		return nil, err
 	}
@@ -99,9 +97,9 @@ func (a *Accounts) StepUp(ctx context.Context, q *StepUpRequest) (*Login, error)
 }
 
 // showFactor consumes a further factor that was checked, and renews the session that it was shown in.
-func (a *Accounts) showFactor(ctx context.Context, s *Session, use *UseFactor, means []string) (*Login, error) {
+func (a *Accounts) showFactor(ctx context.Context, s *Session, use *UseFactor) (*Login, error) {
 	now := a.cfg.Now()
-	renewed, token, err := a.renewed(s, means, now)
+	renewed, token, err := a.renewed(s, typedMeans(), now)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +147,7 @@ func (a *Accounts) stepUpByProof(ctx context.Context, q *StepUpRequest) (*Login,
 		JTI: c.ID, JTIExpires: time.Unix(c.Expires, 0), Phone: ring.PhoneHash(to), Rekeys: ring.rekeys(to), Ends: q.Session.ID, Session: renewed, At: now,
 	}
 	l, err := a.show(ctx, move, token, "phone")
-	if KindOf(err) == ErrNotFound && err != nil {
+	if errors.Is(err, ErrNotFound) {
 		return nil, badProof("/proof", "This is a proof of another number than the one of this account.")
 	}
 	return l, err

@@ -152,7 +152,7 @@ func (a *Accounts) ConfirmTOTP(ctx context.Context, q *ConfirmRequest) (*Factor,
 		// Not counted: who enrols knows the secret.
 		return nil, nil, Fail(ErrIncorrectCode, "This is not the app's code of this moment. Check the clock of the device, and type the code that it shows now.")
 	}
-	renewed, token, err := a.renewed(q.Session, amrTOTP, now)
+	renewed, token, err := a.renewed(q.Session, typedMeans(), now)
 	if err != nil {
 		return nil, nil, err
 	}

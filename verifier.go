@@ -75,7 +75,7 @@ func New(cfg Config) (*Verifier, error) {
 func (v *Verifier) Now() time.Time { return v.cfg.Store.Now() }
 
 // sealRecord puts what must be given back into a record.
-func (v *Verifier) sealRecord(ring *Keyring, id string, s *Sealed) ([]byte, error) {
+func sealRecord(ring *Keyring, id string, s *Sealed) ([]byte, error) {
 	plain, err := marshalSealed(s)
 	if err != nil {
 		return nil, err
