@@ -459,16 +459,19 @@ func TestStepUpVerification(t *testing.T) {
 	h, stranger := w.holder(number), w.holder(secondNumber)
 	user := text(h.ask("GET", "/v1/me", "").json(), "id")
 	cookie := cookieHeader(w.cookieLogin(number), "__Host-session")
+	begin := func(headers []string, body string) map[string]any {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); ; { // the last send is written down behind its answer
+			w.forget()
+			if a := w.ask("POST", "/v1/verifications", body, headers...); a.status != 429 || time.Now().After(end) {
+				return a.want(201, "").json()
+			}
+		}
+	}
 	prove := func(headers []string, body string) string {
 		t.Helper()
 		w.ask("DELETE", "/dev/inbox.json", "").want(204, "")
-		var begun map[string]any
-		for end := time.Now().Add(time.Minute); begun == nil; { // the last send is written down behind its answer
-			w.forget()
-			if a := w.ask("POST", "/v1/verifications", body, headers...); a.status != 429 || time.Now().After(end) {
-				begun = a.want(201, "").json()
-			}
-		}
+		begun := begin(headers, body)
 		if begun["to"] != number || begun["purpose"] != "stepup" {
 			t.Errorf("%s: %v", body, begun)
 		}
@@ -493,6 +496,12 @@ func TestStepUpVerification(t *testing.T) {
 		prove([]string{as(h.token)}, body)
 	}
 	prove([]string{cookie, own}, `{"purpose":"stepup","user":"me"}`)
+	for _, one := range []struct{ token, to string }{{h.token, number}, {stranger.token, secondNumber}} {
+		// Behind one address, with one key and one body: each their own number, and nobody another's.
+		if to := begin([]string{as(one.token), "Idempotency-Key: 1"}, `{"purpose":"stepup"}`)["to"]; to != one.to {
+			t.Errorf("a person was shown the verification of %v", to)
+		}
+	}
 	w.forget()
 	for _, c := range []struct {
 		headers []string

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -34,7 +36,7 @@ func ready(c *call) error {
 	for _, part := range c.s.cfg.Readiness(ctx) {
 		if part.Err != nil {
 			failing = append(failing, part.Name)
-			c.err = part.Err
+			c.err = errors.Join(c.err, fmt.Errorf("%s: %w", part.Name, part.Err))
 		}
 	}
 	if len(failing) > 0 {

@@ -37,6 +37,11 @@ func TestProbes(t *testing.T) {
 		t.Errorf("the log does not say why: %s", line)
 	}
 	f.ask("GET", "/healthz", "").want(200, "")
+	parts[1].Err = errors.New("the disk is full")
+	f.ask("GET", "/readyz", "").want(503, "unavailable")
+	if line := f.log.take(); !strings.Contains(line, "store: dial tcp 10.0.0.3") || !strings.Contains(line, "log: the disk is full") {
+		t.Errorf("the log does not say why of each part: %s", line)
+	}
 	parts[0].Err, draining = nil, true
 	if a := f.ask("GET", "/readyz", "").want(503, "unavailable"); !strings.Contains(a.body, "draining") {
 		t.Errorf("draining: %s", a.body)
