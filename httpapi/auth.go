@@ -7,21 +7,19 @@ import (
 	"countersign"
 )
 
-// maxKeyText bounds what is looked up as a key.
-const maxKeyText = 255
-
 // authenticate finds the key's app and refuses keys that may not. Every wrong credential gets the same answer after
 // the same look-up.
 func (c *call) authenticate(need access) error {
 	h := c.Header()
 	h["Vary"] = varyOrigin
-	key, ok := c.s.cfg.Keys.FindKey(bearer(c.r.Header))
+	token, _ := bearer(c.r.Header)
+	key, ok := c.s.cfg.Keys.FindKey(token)
 	if ok {
 		c.app, ok = c.s.apps[key.App]
 	}
 	if !ok || keyInQuery(c.r) {
 		c.app = nil
-		c.allowOrigin(c.s.origins)
+		c.allowOrigin()
 		return countersign.Fail(countersign.ErrUnauthorized, "Send a key of your app in the header Authorization, as `Bearer sk_…`. Keys are not taken from anywhere else.")
 	}
 	c.key = key
@@ -35,20 +33,6 @@ func (c *call) authenticate(need access) error {
 		return countersign.Fail(countersign.ErrForbidden, "This needs a secret key, from a server.")
 	}
 	return nil
-}
-
-// bearer is the credential of the header Authorization, or "" where that is not exactly one bearer token.
-func bearer(h http.Header) string {
-	values := h["Authorization"]
-	if len(values) != 1 {
-		return ""
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "bearer") || len(token) > maxKeyText {
-		return ""
-	}
-	return token
 }
 
 // keyInQuery says whether a key was put into the address, where logs and histories keep it. The request is refused
@@ -69,7 +53,7 @@ func keyInQuery(r *http.Request) bool {
 
 // byPerson says whether a request comes with a session rather than with a key: a JWT, or no header and the cookie.
 func (c *call) byPerson() bool {
-	token, given := accessToken(c.r.Header)
+	token, given := bearer(c.r.Header)
 	if given {
 		return strings.Count(token, ".") == 2 // no key has a dot
 	}
@@ -77,19 +61,19 @@ func (c *call) byPerson() bool {
 	return cookie
 }
 
-// maxAccessToken bounds what is read as an access token.
-const maxAccessToken = 4096
+// maxToken bounds what is looked up as a key, or read as an access token.
+const maxToken = 4096
 
-// accessToken is the bearer token of the header Authorization, and whether there is such a header at all. A header that
-// is not exactly one bearer token is the empty token, which nobody has.
-func accessToken(h http.Header) (token string, given bool) {
+// bearer is the bearer token of the header Authorization, and whether there is such a header at all. A header that is not
+// exactly one bearer token is the empty token, which nobody has.
+func bearer(h http.Header) (token string, given bool) {
 	values := h["Authorization"]
 	if len(values) == 0 {
 		return "", false
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
-	if len(values) != 1 || !strings.EqualFold(scheme, "bearer") || len(token) > maxAccessToken {
+	if len(values) != 1 || !strings.EqualFold(scheme, "bearer") || len(token) > maxToken {
 		return "", true
 	}
-	return token, true
+	return strings.TrimSpace(token), true
 }

@@ -45,10 +45,10 @@ func (c *call) requestOrigin() (string, bool) {
 	return "", len(values) > 1
 }
 
-// allowOrigin lets a page read the answer if its origin is in a set: before the app is known, that of any app.
-func (c *call) allowOrigin(set map[string]bool) bool {
+// allowOrigin lets a page read the answer if its origin is that of any app: before the app is known.
+func (c *call) allowOrigin() bool {
 	origin, given := c.requestOrigin()
-	if !given || !set[origin] {
+	if !given || !c.s.origins[origin] {
 		return false
 	}
 	c.exposeTo(origin)
@@ -68,7 +68,7 @@ func (c *call) preflight(allow string) {
 	h.Set("Allow", allow)
 	if strings.HasPrefix(c.r.URL.Path, "/v1/") && c.r.Header.Get("Access-Control-Request-Method") != "" {
 		h["Vary"] = []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
-		if c.allowOrigin(c.s.origins) {
+		if c.allowOrigin() {
 			h.Set("Access-Control-Allow-Methods", allow)
 			h.Set("Access-Control-Allow-Headers", corsRequestHeaders)
 			h.Set("Access-Control-Max-Age", corsMaxAge)

@@ -187,6 +187,15 @@ func (c *call) writeJSON(status int, contentType string, v any) {
 	_, _ = c.Write(b) // a client that is gone cannot be told
 }
 
+// describeAll is a list of ours as the API shows it: [] and never null.
+func describeAll[T, D any](list []T, describe func(T) D) []D {
+	out := make([]D, len(list))
+	for i := range list {
+		out[i] = describe(list[i])
+	}
+	return out
+}
+
 // answer writes a successful JSON answer.
 func (c *call) answer(status int, v any) error {
 	c.writeJSON(status, "application/json", v)

@@ -119,12 +119,7 @@ type inboxMessage struct {
 }
 
 func readInbox(c *call) error {
-	all := c.s.cfg.Sandbox.Inbox.Messages(c.inboxTo())
-	answer := inbox{Messages: make([]inboxMessage, len(all))}
-	for i, m := range all {
-		answer.Messages[i] = describeMessage(m)
-	}
-	return c.answer(http.StatusOK, answer)
+	return c.answer(http.StatusOK, inbox{Messages: describeAll(c.s.cfg.Sandbox.Inbox.Messages(c.inboxTo()), describeMessage)})
 }
 
 func describeMessage(m InboxMessage) inboxMessage {

@@ -59,11 +59,7 @@ func listFactors(c *call) error {
 	if err != nil {
 		return err
 	}
-	d := factorList{Factors: make([]*factor, len(list))}
-	for i, f := range list {
-		d.Factors[i] = describeFactor(f)
-	}
-	return c.answer(http.StatusOK, d)
+	return c.answer(http.StatusOK, factorList{Factors: describeAll(list, describeFactor)})
 }
 
 // maxFactorName is how long a person's word for a factor may be, in characters.
@@ -227,23 +223,9 @@ func stepUp(c *call) error {
 		return err
 	}
 	q := &countersign.StepUpRequest{App: c.app.App, Session: c.session}
-	given := 0
-	for _, one := range []struct {
-		from *string
-		to   *string
-		kind string
-	}{
-		{in.TOTP, &q.Code.TOTP, string(countersign.FactorTOTP)},
-		{in.RecoveryCode, &q.Code.RecoveryCode, string(countersign.FactorRecovery)},
-		{in.Proof, &q.Proof, "phone"},
-	} {
-		if one.from != nil && *one.from != "" {
-			*one.to, c.factor = *one.from, one.kind
-			given++
-		}
-	}
-	if in.Passkey != nil {
-		c.factor = string(countersign.FactorPasskey)
+	given := c.shown(in.TOTP, in.RecoveryCode, in.Passkey, &q.Code)
+	if q.Proof = optional(in.Proof); q.Proof != "" {
+		c.factor = "phone"
 		given++
 	}
 	if given != 1 {
@@ -257,6 +239,23 @@ func stepUp(c *call) error {
 		return err
 	}
 	return c.answerLogin(http.StatusOK, login)
+}
+
+// shown takes what a person shows of a further factor, and says how many there are.
+func (c *call) shown(totp, recovery *string, passkey *passkeyBody, code *countersign.FactorCode) (given int) {
+	if code.TOTP = optional(totp); code.TOTP != "" {
+		c.factor = string(countersign.FactorTOTP)
+		given++
+	}
+	if code.RecoveryCode = optional(recovery); code.RecoveryCode != "" {
+		c.factor = string(countersign.FactorRecovery)
+		given++
+	}
+	if passkey != nil {
+		c.factor = string(countersign.FactorPasskey)
+		given++
+	}
+	return given
 }
 
 // factorBody is a further factor that a person shows when they log in.
@@ -273,20 +272,8 @@ func (b *factorBody) into(c *call, q *countersign.RedeemRequest) error {
 		return nil
 	}
 	code := &countersign.FactorCode{Pointer: "/factor"}
-	given := 0
-	if b.TOTP != nil && *b.TOTP != "" {
-		code.TOTP, c.factor = *b.TOTP, string(countersign.FactorTOTP)
-		given++
-	}
-	if b.RecoveryCode != nil && *b.RecoveryCode != "" {
-		code.RecoveryCode, c.factor = *b.RecoveryCode, string(countersign.FactorRecovery)
-		given++
-	}
+	given := c.shown(b.TOTP, b.RecoveryCode, b.Passkey, code)
 	if b.None {
-		given++
-	}
-	if b.Passkey != nil {
-		c.factor = string(countersign.FactorPasskey)
 		given++
 	}
 	if given != 1 {

@@ -61,13 +61,13 @@ func explainStart(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := explanation{Decision: e.Decision, Rules: make([]ruleState, len(e.Rules))}
-	for i, r := range e.Rules {
-		out.Rules[i] = ruleState{
-			Rule: r.Rule, Meaning: r.Meaning, Limit: r.Limit, Used: r.Used, ResetsIn: wholeSeconds(r.ResetsIn), Would: r.Would, Shadow: r.Shadow,
-		}
+	return c.answer(http.StatusOK, explanation{Decision: e.Decision, Rules: describeAll(e.Rules, describeRule)})
+}
+
+func describeRule(r countersign.RuleState) ruleState {
+	return ruleState{
+		Rule: r.Rule, Meaning: r.Meaning, Limit: r.Limit, Used: r.Used, ResetsIn: wholeSeconds(r.ResetsIn), Would: r.Would, Shadow: r.Shadow,
 	}
-	return c.answer(http.StatusOK, out)
 }
 
 func explainDoc() *operation {
@@ -103,11 +103,11 @@ func listBlocks(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := blockList{Data: make([]block, len(list))}
-	for i, b := range list {
-		out.Data[i] = block{ID: b.ID, Rule: b.Rule, Subject: b.Subject, Reason: b.Reason, Since: instantOrNil(b.Since), Until: instantOrNil(b.Until), Level: b.Level}
-	}
-	return c.answer(http.StatusOK, out)
+	return c.answer(http.StatusOK, blockList{Data: describeAll(list, describeBlock)})
+}
+
+func describeBlock(b countersign.Block) block {
+	return block{ID: b.ID, Rule: b.Rule, Subject: b.Subject, Reason: b.Reason, Since: instantOrNil(b.Since), Until: instantOrNil(b.Until), Level: b.Level}
 }
 
 func instantOrNil(t time.Time) *time.Time {

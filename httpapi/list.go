@@ -36,10 +36,7 @@ func listVerifications(c *call) error {
 	if err != nil {
 		return err
 	}
-	p := page{Data: make([]*verification, len(list))}
-	for i, v := range list {
-		p.Data[i] = c.describe(v)
-	}
+	p := page{Data: describeAll(list, c.describe)}
 	if next.ID != "" {
 		cursor := encodeCursor(next)
 		p.NextCursor = &cursor

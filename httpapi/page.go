@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"countersign"
@@ -244,7 +245,7 @@ func (c *call) pageProblem(err error) (int, *web.Problem) {
 		p.ChecksLeft = *e.ChecksLeft
 	}
 	if s := wholeSeconds(e.RetryAfter); s > 0 {
-		c.Header().Set("Retry-After", itoa(s))
+		c.Header().Set("Retry-After", strconv.Itoa(s))
 	}
 	return row.status, p
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -128,5 +127,3 @@ func (v *visit) keepDevice(token string) {
 		SameSite: http.SameSiteLaxMode, MaxAge: int(countersign.DeviceLifetime / time.Second),
 	})
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

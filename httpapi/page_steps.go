@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -148,14 +149,11 @@ func (v *visit) showCode(d *countersign.Verification, cause error) error {
 	return v.render(status, view)
 }
 
-// otherChannels are those of the app that this verification did not use and may use. Calls are not for purposes that
-// ask for more (a voicemail box answers them).
+// otherChannels are those of the app that this verification did not use and may use.
 func (v *visit) otherChannels(d *countersign.Verification) []string {
 	var names []string
 	for _, ch := range v.app.Channels {
-		call := ch == countersign.ChannelVoice || ch == countersign.ChannelFlashCall
-		strict := d.Purpose == countersign.PurposeStepUp || d.Purpose == countersign.PurposeTransaction
-		if ch != d.Channel && ch != countersign.ChannelEmail && !(call && strict) {
+		if ch != d.Channel && ch != countersign.ChannelEmail && ch.Serves(d.Purpose) {
 			names = append(names, string(ch))
 		}
 	}
@@ -179,5 +177,5 @@ func hint(to countersign.Address) string {
 		return to.String()
 	}
 	e164 := n.E164()
-	return "+" + itoa(n.CountryCode()) + " ••• " + e164[len(e164)-2:]
+	return "+" + strconv.Itoa(n.CountryCode()) + " ••• " + e164[len(e164)-2:]
 }

@@ -51,9 +51,8 @@ type App struct {
 	ReturnURLs []string // where the hosted page may post a proof; compared whole
 	HostedPage bool     // GET /verify exists for this app
 	Countries  []string // offered on the hosted page; nil offers all
-	Channels   []countersign.Channel
 	// Channels are what the hosted page offers when a message does not arrive; the order is the page's.
-
+	Channels []countersign.Channel
 	// PasskeyLogin is the return address that takes a passkey in place of a proof, and PasskeyURL where the page gets what
 	// devices are asked for; "" where the page cannot use passkeys.
 	PasskeyLogin, PasskeyURL string

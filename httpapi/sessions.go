@@ -6,6 +6,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"countersign"
@@ -144,7 +145,7 @@ type refreshBody struct {
 // refreshSession serves POST /v1/sessions/refresh.
 func refreshSession(c *call) error {
 	c.Header()["Vary"] = varyOrigin
-	c.allowOrigin(c.s.origins)
+	c.allowOrigin()
 	in, err := decode[refreshBody](c)
 	if err != nil {
 		return err
@@ -245,7 +246,7 @@ func (c *call) ownSite() error {
 func (c *call) authenticateSession() error {
 	h := c.Header()
 	h["Vary"] = varyOrigin
-	token, byHeader := accessToken(c.r.Header)
+	token, byHeader := bearer(c.r.Header)
 	if !byHeader {
 		cookie, ok := c.sessionCookie()
 		if ok && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
@@ -257,27 +258,19 @@ func (c *call) authenticateSession() error {
 	}
 	session, err := c.s.cfg.Accounts.Authenticate(c.r.Context(), token)
 	if err != nil {
-		c.allowOrigin(c.s.origins)
+		c.allowOrigin()
 		return challenge(h, err)
 	}
 	app, ok := c.s.apps[session.App]
 	if !ok || byHeader == (session.Kind == countersign.SessionCookie) {
-		c.allowOrigin(c.s.origins)
+		c.allowOrigin()
 		return challenge(h, countersign.Fail(countersign.ErrUnauthorized, "This token is not valid here: one of a cookie is sent as a cookie, another one in the header Authorization."))
 	}
 	c.app, c.session = app, session
-	if byHeader {
-		c.allowOrigin(originSet(app.Origins))
+	if origin, given := c.requestOrigin(); byHeader && given && slices.Contains(app.Origins, origin) {
+		c.exposeTo(origin)
 	}
 	return nil
-}
-
-func originSet(list []string) map[string]bool {
-	set := make(map[string]bool, len(list))
-	for _, o := range list {
-		set[o] = true
-	}
-	return set
 }
 
 // challenge says how to authenticate (RFC 6750, section 3).

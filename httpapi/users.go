@@ -111,11 +111,7 @@ func listDevices(c *call) error {
 	if err != nil {
 		return err
 	}
-	d := devices{Data: make([]*device, len(list))}
-	for i, s := range list {
-		d.Data[i] = c.describeDevice(s)
-	}
-	return c.answer(http.StatusOK, d)
+	return c.answer(http.StatusOK, devices{Data: describeAll(list, c.describeDevice)})
 }
 
 // endDevice serves DELETE /v1/me/sessions/{id}.
