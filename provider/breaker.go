@@ -21,37 +21,41 @@ const (
 type breaker struct {
 	now func() time.Time
 
-	mu      sync.Mutex
-	failed  uint32 // one bit an outcome, the newest lowest; 1 is a failure
-	seen    int    // how many of the bits count
-	until   time.Time
-	open    bool
-	probing bool
+	mu     sync.Mutex
+	failed uint32 // one bit an outcome, the newest lowest; 1 is a failure
+	seen   int    // how many of the bits count
+	open   bool
+	until  time.Time // while it is open: when the next send may try the route
+	tries  int       // sends that tried it so far
+	out    bool      // the last of them is on its way
 }
 
-// allow says whether a send may go out. Whoever was allowed must call record, or drop when nothing was learnt.
-func (b *breaker) allow() bool {
+// allow says whether a send may go out, and which try of a resting route it is; 0 is none. Whoever was allowed calls
+// record, or drop when nothing was learnt. One who does neither, because it panicked, holds nobody up for longer than the
+// route rests.
+func (b *breaker) allow() (try int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.open {
-		return true
+		return 0, true
 	}
-	if b.probing || b.now().Before(b.until) {
-		return false
+	if b.now().Before(b.until) {
+		return 0, false
 	}
-	b.probing = true
-	return true
+	b.tries++
+	b.until, b.out = b.now().Add(restFor), true
+	return b.tries, true
 }
 
 // record takes the outcome of a send that was allowed.
-func (b *breaker) record(ok bool) {
+func (b *breaker) record(try int, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open {
-		if !b.probing {
+		if !b.decides(try) {
 			return // sent before the route was rested
 		}
-		b.probing = false
+		b.out = false
 		if !ok {
 			b.until = b.now().Add(restFor)
 			return
@@ -68,11 +72,16 @@ func (b *breaker) record(ok bool) {
 	}
 }
 
+// decides says whether a send is the one that tries the route now.
+func (b *breaker) decides(try int) bool { return b.out && try == b.tries }
+
 // drop gives back an allowance that taught nothing.
-func (b *breaker) drop() {
+func (b *breaker) drop(try int) {
 	b.mu.Lock()
-	b.probing = false
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	if b.open && b.decides(try) {
+		b.out, b.until = false, b.now()
+	}
 }
 
 // BreakerState is how a breaker stands.
@@ -91,7 +100,7 @@ func (b *breaker) state() BreakerState {
 	switch {
 	case !b.open:
 		return BreakerClosed
-	case b.probing || !b.now().Before(b.until):
+	case b.out || !b.now().Before(b.until):
 		return BreakerHalfOpen
 	}
 	return BreakerOpen
@@ -101,5 +110,5 @@ func (b *breaker) state() BreakerState {
 func (b *breaker) resting() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.open && (b.probing || b.now().Before(b.until))
+	return b.open && b.now().Before(b.until)
 }

@@ -8,8 +8,8 @@ import (
 	"countersign"
 )
 
-// This file carries one message over its legs. Rules: the code never changes between legs; nothing is sent twice
-// while the fate of a send is unknown; nothing is tried that cannot end in time.
+// This file carries one message over its legs. Rules: the code never changes between legs; where the fate of a send is not
+// known its vendor is asked before another one sends; nothing is tried that cannot end in time.
 
 // minLegTime is the least time worth beginning a leg with. A vendor's answer takes a few hundred milliseconds; with
 // less, a second send would only become a second unknown.
@@ -60,14 +60,10 @@ func resultOf(c countersign.FailureClass) LegResult {
 	return LegUnknown
 }
 
-// next says whether another leg may follow a failure, and whether the failure speaks against the route. A lost answer is
-// followed too: the vendor was asked where that is possible, and two messages with one code are better than none.
-func next(c countersign.FailureClass) (another, againstRoute bool) {
-	switch c {
-	case countersign.FailDestination, countersign.FailDenied:
-		return false, false
-	}
-	return true, true
+// speaksAgainst says whether a failure speaks against its route: then another leg may follow. A lost answer does too: the
+// vendor was asked where that is possible, and two messages with one code are better than none.
+func speaksAgainst(c countersign.FailureClass) bool {
+	return c != countersign.FailDestination && c != countersign.FailDenied
 }
 
 // Dispatch implements countersign.Dispatcher.
@@ -129,14 +125,15 @@ func (d *dispatch) leg(ctx context.Context, made *route) (done bool) {
 	}
 	defer made.inFlight.Add(-1)
 	here := made.health.at(d.country, d.path.Channel)
-	if !made.allow(here) {
+	allowed, ok := made.allow(here)
+	if !ok {
 		d.skip(made, LegResting)
 		return false
 	}
 	d.message.Sender, d.message.Template = made.Senders[d.country], template
 	began := time.Now()
 	handed, failure, fair := send(ctx, made, d.message)
-	d.judge(made, here, failure, fair)
+	d.judge(allowed, failure, fair)
 	d.out.Delivery.Provider = made.Name
 	result := LegTaken
 	if failure != nil {
@@ -156,23 +153,29 @@ func (d *dispatch) leg(ctx context.Context, made *route) (done bool) {
 	if failure.Class == countersign.FailUnknown && d.unknown == nil {
 		d.unknown, d.asked = failure, made
 	}
-	another, _ := next(failure.Class)
-	return !another
+	return !speaksAgainst(failure.Class)
+}
+
+// allowance is what the breakers of a route and of one country there let out.
+type allowance struct {
+	made            *route
+	here            *place
+	routeTry, hereTry int // which try of a resting one it is
 }
 
 // allow asks the breakers of the country and of the route.
-func (r *route) allow(here *place) bool {
+func (r *route) allow(here *place) (a allowance, ok bool) {
+	a = allowance{made: r, here: here}
 	if r.NoBreaker {
-		return true
+		return a, true
 	}
-	if !here.breaker.allow() {
-		return false
+	if a.hereTry, ok = here.breaker.allow(); !ok {
+		return a, false
 	}
-	if !r.breaker.allow() {
-		here.breaker.drop()
-		return false
+	if a.routeTry, ok = r.breaker.allow(); !ok {
+		here.breaker.drop(a.hereTry)
 	}
-	return true
+	return a, ok
 }
 
 func (d *dispatch) skip(made *route, why LegResult) {
@@ -183,24 +186,18 @@ func (d *dispatch) skip(made *route, why LegResult) {
 }
 
 // judge teaches the breakers. A send that had less than the route's time and got no answer says nothing about it.
-func (d *dispatch) judge(made *route, here *place, failure *countersign.Failure, fair bool) {
-	made.health.tried(here, failure == nil)
-	if made.NoBreaker {
-		return
+func (d *dispatch) judge(a allowance, failure *countersign.Failure, fair bool) {
+	a.made.health.tried(a.here, failure == nil)
+	switch {
+	case a.made.NoBreaker:
+	case failure != nil && failure.Class == countersign.FailUnknown && !fair:
+		a.made.breaker.drop(a.routeTry)
+		a.here.breaker.drop(a.hereTry)
+	default:
+		well := failure == nil || !speaksAgainst(failure.Class)
+		a.made.breaker.record(a.routeTry, well)
+		a.here.breaker.record(a.hereTry, well)
 	}
-	if failure == nil {
-		made.breaker.record(true)
-		here.breaker.record(true)
-		return
-	}
-	_, against := next(failure.Class)
-	if against && failure.Class == countersign.FailUnknown && !fair {
-		made.breaker.drop()
-		here.breaker.drop()
-		return
-	}
-	made.breaker.record(!against)
-	here.breaker.record(!against)
 }
 
 func (d *dispatch) tell(made *route, result LegResult, failure *countersign.Failure, took time.Duration) {

@@ -32,28 +32,47 @@ func TestOneSendTriesARestedRoute(t *testing.T) {
 		instant := time.Unix(1_800_000_000, 0)
 		b := breaker{now: func() time.Time { return instant }}
 		for range minFailures {
-			if !b.allow() {
+			if _, ok := b.allow(); !ok {
 				t.Fatal("rested too early")
 			}
-			b.record(false)
+			b.record(0, false)
 		}
-		if n := crowd(b.allow); n != 0 {
+		tries := make(chan int, 50)
+		allow := func() bool {
+			try, ok := b.allow()
+			if ok {
+				tries <- try
+			}
+			return ok
+		}
+		if n := crowd(allow); n != 0 {
 			t.Fatalf("%d sends to a resting route", n)
 		}
 		until := instant.Add(restFor)
 		instant = until
-		if n := crowd(b.allow); n != 1 {
+		if n := crowd(allow); n != 1 {
 			t.Fatalf("%d sends try the route", n)
 		}
 		if n := crowd(func() bool { return !instant.Before(until) }); n != 50 {
 			t.Fatal("the control lets fewer through: the crowd is no crowd")
 		}
-		b.drop() // nothing was learnt: the next one tries
-		if n := crowd(b.allow); n != 1 {
+		b.drop(0) // a send from before the route rested, whose answer was lost: it is not the one that tries
+		b.record(0, false)
+		if n := crowd(allow); n != 0 {
+			t.Fatalf("%d more sends try the route beside the one that does", n)
+		}
+		b.drop(<-tries) // nothing was learnt: the next one tries
+		if n := crowd(allow); n != 1 {
 			t.Fatalf("%d sends try the route after one that taught nothing", n)
 		}
-		b.record(true)
-		if n := crowd(b.allow); n != 50 {
+		lost := <-tries // it panics, and nobody hears of it again
+		instant = instant.Add(restFor)
+		if n := crowd(allow); n != 1 {
+			t.Fatalf("%d sends try the route after one that was never heard of again", n)
+		}
+		b.record(lost, false)
+		b.record(<-tries, true)
+		if n := crowd(allow); n != 50 {
 			t.Fatalf("%d of 50 sends over a route that is well again", n)
 		}
 	}
@@ -68,13 +87,13 @@ func TestHalfOfTheSendsMustFail(t *testing.T) {
 		b := breaker{now: time.Now}
 		// A route that has served for a while.
 		for range window {
-			b.record(true)
+			b.record(0, true)
 		}
 		for range 10 * window {
 			for range c.good {
-				b.record(true)
+				b.record(0, true)
 			}
-			b.record(false)
+			b.record(0, false)
 		}
 		if b.resting() != c.rests {
 			t.Errorf("failing %s: rests %v, want %v", name, b.resting(), c.rests)
