@@ -22,7 +22,7 @@ func (f *Face) discovery(w http.ResponseWriter, _ *http.Request) {
 	f.write(w, http.StatusOK, map[string]any{
 		"issuer": f.cfg.Issuer, "authorization_endpoint": at(authorizePath), "token_endpoint": at(tokenPath),
 		"userinfo_endpoint": at(userinfoPath), "jwks_uri": at(keysPath), "revocation_endpoint": at(revokePath),
-		"introspection_endpoint": at(introspect), "end_session_endpoint": at(logoutPath),
+		"introspection_endpoint": at(inspectPath), "end_session_endpoint": at(logoutPath),
 		"scopes_supported":         []string{oidc.ScopeOpenID, oidc.ScopePhone, oidc.ScopeOfflineAccess},
 		"response_types_supported": []string{"code"}, "response_modes_supported": []string{"query"},
 		"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
@@ -200,13 +200,17 @@ func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, http.StatusBadRequest, "invalid_request", "Check id_token_hint, client_id and post_logout_redirect_uri, which must be exactly as configured.")
 		return
 	}
-	s := f.anySession(r)
+	s, err := f.cfg.People.Browser(ctx, f.cookie(r, sessionCookie))
+	if ours(err) {
+		f.unavailable(w, err) // to say that it has ended would be a lie
+		return
+	}
 	if s != nil && end.UserID != s.User && !(r.Method == http.MethodPost && f.ownSite(r) && r.PostForm.Get("confirm") == "yes") {
 		f.confirmLogout(w, r, q)
 		return
 	}
 	if s != nil {
-		if err := f.cfg.People.End(ctx, s.App, s.User, s.ID); err != nil && countersign.KindOf(err) != countersign.ErrNotFound {
+		if err := f.cfg.People.End(ctx, s.App, s.User, s.ID); err != nil && !errors.Is(err, countersign.ErrNotFound) {
 			f.unavailable(w, err)
 			return
 		}
@@ -217,15 +221,6 @@ func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, end.RedirectURI, http.StatusSeeOther)
-}
-
-// anySession is the browser's live session, with whichever app.
-func (f *Face) anySession(r *http.Request) *countersign.Session {
-	s, err := f.cfg.People.Browser(r.Context(), f.cookie(r, sessionCookie))
-	if err != nil {
-		return nil
-	}
-	return s
 }
 
 // refuse answers with an error of OAuth (RFC 6749, 5.2).

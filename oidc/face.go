@@ -82,7 +82,6 @@ type Face struct {
 	cfg      Config
 	clients  map[string]*Client
 	provider *op.Provider
-	library  http.Handler
 	secure   bool // the issuer is https
 	mux      *http.ServeMux
 }
@@ -98,7 +97,7 @@ const (
 	tokenPath     = "/oauth2/token"
 	userinfoPath  = "/oauth2/userinfo"
 	revokePath    = "/oauth2/revoke"
-	introspect    = "/oauth2/introspect"
+	inspectPath   = "/oauth2/introspect"
 	logoutPath    = "/oauth2/logout"
 	keysPath      = "/.well-known/jwks.json"
 )
@@ -138,7 +137,7 @@ func (f *Face) makeProvider() (err error) {
 	options := []op.Option{
 		op.WithCustomEndpoints(op.NewEndpoint(authorizePath), op.NewEndpoint(tokenPath), op.NewEndpoint(userinfoPath),
 			op.NewEndpoint(revokePath), op.NewEndpoint(logoutPath), op.NewEndpoint(keysPath)),
-		op.WithCustomIntrospectionEndpoint(op.NewEndpoint(introspect)),
+		op.WithCustomIntrospectionEndpoint(op.NewEndpoint(inspectPath)),
 		op.WithCORSOptions(nil),
 		op.WithIDTokenHintVerifierOpts(op.WithSupportedIDTokenHintSigningAlgorithms("ES256")),
 		op.WithAccessTokenVerifierOpts(op.WithSupportedAccessTokenSigningAlgorithms("ES256")),
@@ -152,7 +151,6 @@ func (f *Face) makeProvider() (err error) {
 		SupportedScopes:          []string{oidc.ScopeOpenID, oidc.ScopePhone, oidc.ScopeOfflineAccess},
 		SupportedUILocales:       []language.Tag{},
 	}, storage{f}, op.StaticIssuer(f.cfg.Issuer), options...)
-	f.library = f.provider
 	return err
 }
 
@@ -176,7 +174,7 @@ func (f *Face) routes() {
 	f.handle(tokenPath, post, f.token)
 	f.handle(userinfoPath, both, f.userinfo)
 	f.handle(revokePath, post, f.revoke)
-	f.handle(introspect, post, f.introspect)
+	f.handle(inspectPath, post, f.introspect)
 	f.handle(logoutPath, both, f.logout)
 }
 
@@ -230,3 +228,9 @@ func (f *Face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Face) report(err error) { f.cfg.Report(err) }
+
+// ours says whether an error is a failure of ours, and no refusal of the person or the client.
+func ours(err error) bool {
+	kind := countersign.KindOf(err)
+	return err != nil && (kind == countersign.ErrUnavailable || kind == countersign.ErrInternal)
+}

@@ -30,9 +30,8 @@ func (f *Face) askFactor(w http.ResponseWriter, r *http.Request, req *request, s
 	if !wants || s.ACR() == countersign.ACRTwo {
 		return false
 	}
-	app, ok := f.cfg.App(req.App)
+	app, ok := f.app(w, r, req)
 	if !ok {
-		f.failAt(w, r, req, oidc.ErrAccessDenied().WithDescription("The app does not exist any more."))
 		return true
 	}
 	list, err := f.cfg.People.Factors(r.Context(), app, s.User)
@@ -87,9 +86,8 @@ func (f *Face) factor(w http.ResponseWriter, r *http.Request) {
 		f.agree(w, r, req, s, true)
 		return
 	}
-	app, ok := f.cfg.App(req.App)
+	app, ok := f.app(w, r, req)
 	if !ok {
-		f.failAt(w, r, req, oidc.ErrAccessDenied().WithDescription("The app does not exist any more."))
 		return
 	}
 	login, err := f.cfg.People.StepUp(r.Context(), &countersign.StepUpRequest{App: app, Session: s, Code: typedFactor(r.PostForm.Get("code"))})
@@ -108,12 +106,13 @@ func (f *Face) factor(w http.ResponseWriter, r *http.Request) {
 // factorFailed shows the page again with what was wrong about a code, and answers for a failure of ours. False for any
 // other refusal: the login is over.
 func (f *Face) factorFailed(w http.ResponseWriter, r *http.Request, req *request, err error, v web.AccountView) bool {
+	if ours(err) {
+		f.unavailable(w, err)
+		return true
+	}
 	kind := countersign.KindOf(err)
 	status := http.StatusUnprocessableEntity
 	switch kind {
-	case countersign.ErrUnavailable, countersign.ErrInternal:
-		f.unavailable(w, err)
-		return true
 	case countersign.ErrTooManyChecks:
 		status = http.StatusTooManyRequests
 	case countersign.ErrIncorrectCode, countersign.ErrInvalidCode:

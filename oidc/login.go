@@ -230,9 +230,8 @@ func (f *Face) proved(w http.ResponseWriter, r *http.Request) {
 // prove makes a session of a proof. Where the number may have another holder by now, its user's further factor is asked
 // for first; the proof waits in the page.
 func (f *Face) prove(w http.ResponseWriter, r *http.Request, req *request) {
-	app, ok := f.cfg.App(req.App)
+	app, ok := f.app(w, r, req)
 	if !ok {
-		f.failAt(w, r, req, oidc.ErrAccessDenied().WithDescription("The app does not exist any more."))
 		return
 	}
 	if r.PostForm.Get("credential") != "" {
@@ -366,6 +365,15 @@ func (f *Face) answer(w http.ResponseWriter, r *http.Request, req *request, s *c
 		q.Set("state", req.State)
 	}
 	f.leave(w, r, req, q, fromForm)
+}
+
+// app is whose users a request is about. Where the configuration has it no more, the client is told.
+func (f *Face) app(w http.ResponseWriter, r *http.Request, req *request) (*countersign.App, bool) {
+	app, ok := f.cfg.App(req.App)
+	if !ok {
+		f.failAt(w, r, req, oidc.ErrAccessDenied().WithDescription("The app does not exist any more."))
+	}
+	return app, ok
 }
 
 // failAt tells the client that there is no login.

@@ -46,14 +46,10 @@ func (f *Face) passkey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ceremony, err := f.ceremony(r, req, app)
-	switch countersign.KindOf(err) {
-	case countersign.ErrUnavailable, countersign.ErrInternal:
-		if err != nil {
-			f.unavailable(w, err)
-			return
-		}
-	}
 	switch {
+	case ours(err):
+		f.unavailable(w, err)
+		return
 	case errors.Is(err, countersign.ErrRateLimited):
 		f.refuse(w, http.StatusTooManyRequests, "slow_down", "Too many requests. Wait a minute.")
 		return
@@ -85,12 +81,9 @@ func (f *Face) usedPasskey(w http.ResponseWriter, r *http.Request, req *request,
 		App: app, Answer: answerOf(r), To: f.nonce(r, req.ID), Kind: countersign.SessionBrowser,
 		Client: f.cfg.ClientOf(r), Renews: f.session(r, req.App),
 	})
-	switch countersign.KindOf(err) {
-	case countersign.ErrUnavailable, countersign.ErrInternal:
-		if err != nil {
-			f.unavailable(w, err)
-			return
-		}
+	if ours(err) {
+		f.unavailable(w, err)
+		return
 	}
 	if err != nil {
 		q := f.hosted(r, req)
@@ -141,12 +134,9 @@ func (f *Face) answerOffer(w http.ResponseWriter, r *http.Request, req *request,
 	}
 	answer := answerOf(r)
 	_, login, err := f.cfg.People.AddPasskey(r.Context(), &countersign.EnrolRequest{App: app, Session: s}, &answer)
-	switch countersign.KindOf(err) {
-	case countersign.ErrUnavailable, countersign.ErrInternal:
-		if err != nil {
-			f.unavailable(w, err)
-			return
-		}
+	if ours(err) {
+		f.unavailable(w, err)
+		return
 	}
 	if err != nil {
 		f.decide(w, r, req, s, true) // the person is logged in; that they have no passkey is shown the next time

@@ -324,7 +324,7 @@ func (s storage) claims(ctx context.Context, info *oidc.UserInfo, app, user stri
 		return errUnknownClient
 	}
 	u, err := s.f.cfg.People.User(ctx, a, user)
-	if countersign.KindOf(err) == countersign.ErrNotFound && err != nil {
+	if errors.Is(err, countersign.ErrNotFound) {
 		return oidc.ErrInvalidGrant().WithDescription("The user does not exist any more.")
 	}
 	if err != nil {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"countersign"
 )
 
 // Key is one signing key.
@@ -89,9 +91,7 @@ type prepared struct {
 }
 
 // types lists the `typ` values that this instance signs; their headers are encoded once.
-var types = [...]string{countersignProof, "at+jwt", "JWT"}
-
-const countersignProof = "proof+jwt"
+var types = [...]string{countersign.ProofType, countersign.AccessType, "JWT"}
 
 // NewRing makes a ring of keys.
 func NewRing(keys []Key) (*Ring, error) {
@@ -170,7 +170,7 @@ type Signer struct {
 // Sign implements countersign.Signer: a JWS in compact form (RFC 7515, 7.1) over claims that are JSON already.
 //
 // The signature is made here and not by the JOSE library because it is a third of a check's cost and the library
-// adds as much again in reflection and allocation. Verification uses the library.
+// adds as much again in reflection and allocation. The tests verify with the library.
 func (s Signer) Sign(typ string, claims []byte) (string, error) {
 	k, err := s.Ring.current(s.Now())
 	if err != nil {
