@@ -158,8 +158,8 @@ func (d *dispatch) leg(ctx context.Context, made *route) (done bool) {
 
 // allowance is what the breakers of a route and of one country there let out.
 type allowance struct {
-	made            *route
-	here            *place
+	made              *route
+	here              *place
 	routeTry, hereTry int // which try of a resting one it is
 }
 
