@@ -54,6 +54,9 @@ func mailDomain(s string) bool {
 	if len(labels) < 2 {
 		return false
 	}
+	if strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+		return false // no domain ends so, but every IPv4 address does
+	}
 	for _, l := range labels {
 		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' {
 			return false

@@ -295,7 +295,7 @@ type CancelRequest struct {
 	Idempotency Idempotency
 }
 
-// Cancel ends a pending verification. To cancel twice is fine.
+// Cancel ends a pending verification. To cancel twice is verification_closed, unless it is the same request again.
 func (v *Verifier) Cancel(ctx context.Context, q *CancelRequest) (*Verification, error) {
 	if !ValidVerificationID(q.ID) {
 		return nil, notFound()
@@ -306,8 +306,8 @@ func (v *Verifier) Cancel(ctx context.Context, q *CancelRequest) (*Verification,
 		if o, err = v.forgotten(ctx, q.App, q.ID, err); err != nil {
 			return nil, err
 		}
-		if o.Record.Status == StatusCanceled {
-			return v.describe(o) // to cancel twice is fine, however late
+		if o.Record.Status == StatusCanceled && q.Idempotency.Key != "" {
+			return v.describe(o) // the key is forgotten with the record: this may be its repetition, and changes nothing
 		}
 	}
 	if o.Result != OutcomeOK {

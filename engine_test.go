@@ -105,8 +105,8 @@ func (b *bench) advance(t testing.TB, d time.Duration) {
 // written waits until a verification's send is written down.
 func (b *bench) written(t testing.TB, id string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if v, err := b.Get(t.Context(), b.app, id); err == nil && len(v.Deliveries) > 0 {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if o, ok, err := b.store.Lookup(t.Context(), id); err == nil && ok && len(o.Record.Deliveries) > 0 {
 			return
 		}
 	}

@@ -3,6 +3,9 @@ package countersign
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -74,8 +77,56 @@ type ListRequest struct {
 	Before       Cursor
 }
 
-// List reads the log, which may lag behind by up to a second. The cursor is zero on the last page.
+// List reads the log, which may lag behind by up to a second. What is pending is shown as the store has it. The cursor is
+// zero on the last page.
 func (v *Verifier) List(ctx context.Context, q *ListRequest) ([]*Verification, Cursor, error) {
+	rows, next, err := v.rows(ctx, q)
+	if err != nil {
+		return nil, Cursor{}, err
+	}
+	list := make([]*Verification, 0, len(rows))
+	for _, o := range v.asTheyStand(ctx, rows) {
+		d, err := v.describe(o)
+		if err != nil {
+			return nil, Cursor{}, err
+		}
+		list = append(list, d)
+	}
+	return list, next, nil
+}
+
+// readTogether is how many rows of a list are looked up at a time.
+const readTogether = 16
+
+// asTheyStand puts in the place of each pending row what the store has of it, as what its phone has left is nowhere else.
+// Without the store the rows stay as the log has them.
+func (v *Verifier) asTheyStand(ctx context.Context, rows []*Record) []*Outcome {
+	list := make([]*Outcome, len(rows))
+	for i, r := range rows {
+		list[i] = v.fromLog(r)
+	}
+	var failed atomic.Bool
+	for part := range slices.Chunk(list, readTogether) {
+		var wg sync.WaitGroup
+		for i, o := range part {
+			if o.Record.Status != StatusPending || failed.Load() {
+				continue
+			}
+			wg.Go(func() {
+				now, ok, err := v.cfg.Store.Lookup(ctx, o.Record.ID)
+				if err != nil {
+					failed.Store(true)
+				} else if ok && now.Record.Status == StatusPending {
+					part[i] = now
+				}
+			})
+		}
+		wg.Wait()
+	}
+	return list
+}
+
+func (v *Verifier) rows(ctx context.Context, q *ListRequest) ([]*Record, Cursor, error) {
 	ring := v.cfg.Keys()
 	query := ListQuery{
 		App: q.App.ID, Status: q.Status, Purpose: q.Purpose, Channel: q.Channel, Face: q.Face,
@@ -97,15 +148,7 @@ func (v *Verifier) List(ctx context.Context, q *ListRequest) ([]*Verification, C
 		last := rows[len(rows)-1]
 		next = Cursor{Created: last.Created, ID: last.ID}
 	}
-	list := make([]*Verification, 0, len(rows))
-	for _, r := range rows {
-		d, err := v.describe(v.fromLog(r))
-		if err != nil {
-			return nil, Cursor{}, err
-		}
-		list = append(list, d)
-	}
-	return list, next, nil
+	return rows, next, nil
 }
 
 // Newest finds the newest verification of an address on a face and channel ("" means any): what is pending first,
@@ -121,27 +164,27 @@ func (v *Verifier) Newest(ctx context.Context, app *App, to Address, face Face, 
 		}
 	}
 	v.log.flush(ctx) // what has just ended is found as well
-	list, _, err := v.List(ctx, &ListRequest{App: app, To: to, Face: face, Channel: ch, Limit: 1})
+	rows, _, err := v.rows(ctx, &ListRequest{App: app, To: to, Face: face, Channel: ch, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	if len(list) == 0 {
+	if len(rows) == 0 {
 		return nil, notFound()
 	}
-	return v.Get(ctx, app, list[0].ID)
+	return v.Get(ctx, app, rows[0].ID)
 }
 
 // ByReference finds the newest verification that carries the app's reference. It reads the log.
 func (v *Verifier) ByReference(ctx context.Context, app *App, reference string, face Face) (*Verification, error) {
 	v.log.flush(ctx)
-	list, _, err := v.List(ctx, &ListRequest{App: app, Reference: reference, Face: face, Limit: 1})
+	rows, _, err := v.rows(ctx, &ListRequest{App: app, Reference: reference, Face: face, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	if len(list) == 0 {
+	if len(rows) == 0 {
 		return nil, notFound()
 	}
-	return v.Get(ctx, app, list[0].ID)
+	return v.Get(ctx, app, rows[0].ID)
 }
 
 // Unlock lifts the lock-out and the hard stop of an address, for the operator. It says whether there was one.

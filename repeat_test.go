@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -232,10 +233,14 @@ func TestARepeatWhileTheFirstIsBeingSentBehindItsAnswer(t *testing.T) {
 	}
 }
 
-// slowly is a store that takes its time to write a send down.
-type slowly struct{ countersign.Store }
+// slowly is a store that takes its time to write a send down, and that waits until it may.
+type slowly struct {
+	countersign.Store
+	may chan struct{}
+}
 
 func (s slowly) Sent(ctx context.Context, m *countersign.Sent) (*countersign.Outcome, error) {
+	<-s.may
 	time.Sleep(20 * time.Millisecond)
 	return s.Store.Sent(ctx, m)
 }
@@ -243,21 +248,25 @@ func (s slowly) Sent(ctx context.Context, m *countersign.Sent) (*countersign.Out
 // Time travel right after an answer must not overtake what is written behind it; without Settle it does.
 func TestSettleWaitsForWhatIsBehindTheAnswers(t *testing.T) {
 	first := newBench(t)
-	b := newBenchOn(t, slowly{first.store}, t.TempDir()+"/log.db")
+	may := make(chan struct{})
+	b := newBenchOn(t, slowly{first.store, may}, t.TempDir()+"/log.db")
+	allow := sync.OnceFunc(func() { close(may) })
+	t.Cleanup(allow)
 	written := func(to string, settle bool) bool {
 		v := b.mustStart(t, to)
 		if settle {
 			b.Settle(t.Context(), time.Minute)
 		}
-		now, err := b.Get(t.Context(), b.app, v.ID)
-		if err != nil {
-			t.Fatal(err)
+		now, ok, err := b.store.Lookup(t.Context(), v.ID)
+		if err != nil || !ok {
+			t.Fatal(now, err)
 		}
-		return len(now.Deliveries) == 1
+		return len(now.Record.Deliveries) == 1
 	}
 	if written("+14155550101", false) {
 		t.Error("the send was written down before the answer: this shows nothing")
 	}
+	allow()
 	if !written("+14155550102", true) {
 		t.Error("a send is still on its way to the store")
 	}

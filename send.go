@@ -12,11 +12,11 @@ import (
 
 // carry hands a message to the routes within SendTimeout and reports how that went.
 func (v *Verifier) carry(ctx context.Context, p Path, r *Record, m *Message) (Dispatched, error) {
-	defer v.keep(r, m).stop()
+	d, err := Dispatched{}, error(nil)
+	defer v.keep(r, m).stop(&d.Delivery)
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.SendTimeout)
 	defer cancel()
 	began := time.Now()
-	d, err := Dispatched{}, error(nil)
 	if r.Test {
 		d = v.sentNowhere(r, m)
 	} else {
@@ -86,6 +86,7 @@ func (v *Verifier) dispatch(ctx context.Context, r *Record, p Path, m *Message, 
 
 // sent writes down a send.
 func (v *Verifier) sent(ctx context.Context, r *Record, s *Sent) error {
+	defer v.sending.written(s.ID)
 	o, err := v.cfg.Store.Sent(ctx, s)
 	if err != nil {
 		return err

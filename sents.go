@@ -57,6 +57,9 @@ func (s *sents) many(steps []sentStep) {
 		moves[i] = steps[i].move
 	}
 	outcomes, err := s.store.SentMany(ctx, moves)
+	for _, m := range moves {
+		s.v.sending.written(m.ID)
+	}
 	if err != nil {
 		s.v.fault("writing down sends", nil, err)
 	}

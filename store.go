@@ -136,7 +136,8 @@ type Moves interface {
 	CheckPhone(ctx context.Context, c *CheckPhone) (*Outcome, error)
 	// Settle ends a reserved check.
 	Settle(ctx context.Context, s *Settle) (*Outcome, error)
-	// Cancel ends a pending record as Canceled or Denied.
+	// Cancel ends a pending record. One that has the asked status already gives OutcomeOK with Replayed, except for
+	// Canceled, which is OutcomeClosed unless the request's key is known.
 	Cancel(ctx context.Context, c *Cancel) (*Outcome, error)
 	// Receipt raises the status of a delivery. Unknown deliveries give OutcomeUnknown and change nothing.
 	Receipt(ctx context.Context, r *Receipt) (*Outcome, error)

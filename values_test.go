@@ -25,7 +25,7 @@ func TestParseEmail(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "@", "a@", "@b.c", "a@b", "a@b..c", "a..b@c.de", ".a@c.de", "a.@c.de", "a b@c.de", "a@c.de\n", "\"a\"@c.de", "a@[127.0.0.1]",
+		"", "@", "a@", "@b.c", "a@b", "a@b..c", "a..b@c.de", ".a@c.de", "a.@c.de", "a b@c.de", "a@c.de\n", "\"a\"@c.de", "a@[127.0.0.1]", "a@127.0.0.1",
 		"a@-c.de", "a@c-.de", "ä@c.de", "a@bücher.de", "a@c.de,b@c.de", "<a@c.de>", "a@c.de\r\nBcc: x@y.z", strings.Repeat("a", 65) + "@c.de",
 		"a@" + strings.Repeat("b", 64) + ".de", "a@" + strings.Repeat("b.", 126) + "de",
 	} {

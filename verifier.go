@@ -114,7 +114,9 @@ func (v *Verifier) describe(o *Outcome) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(o, s, to), nil
+	d := describe(o, s, to)
+	d.Deliveries = v.sending.deliveries(o.Record, o.Now)
+	return d, nil
 }
 
 func describe(o *Outcome, s *Sealed, to Address) *Verification {

@@ -319,11 +319,14 @@ func TestLifecycleEnds(t *testing.T) {
 	wantKind(t, err, countersign.ErrVerificationExpired)
 
 	v = b.mustStart(t, number)
-	for range 2 { // twice is fine
-		if c, err := b.Cancel(t.Context(), &countersign.CancelRequest{App: b.app, ID: v.ID}); err != nil || c.Status != countersign.StatusCanceled {
+	q := &countersign.CancelRequest{App: b.app, ID: v.ID, Idempotency: countersign.Idempotency{Key: "k", Scope: "cancel"}}
+	for range 2 { // one request, repeated
+		if c, err := b.Cancel(t.Context(), q); err != nil || c.Status != countersign.StatusCanceled {
 			t.Fatalf("%+v, %v", c, err)
 		}
 	}
+	_, err = b.Cancel(t.Context(), &countersign.CancelRequest{App: b.app, ID: v.ID})
+	wantKind(t, err, countersign.ErrVerificationClosed)
 	_, err = b.check(t, v.ID, b.carrier.code(t))
 	wantKind(t, err, countersign.ErrVerificationClosed)
 }

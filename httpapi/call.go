@@ -72,11 +72,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.fail(err)
 		return
 	}
-	if r.RequestURI == "*" {
+	switch {
+	case r.RequestURI == "*":
 		s.unrouted(c, r) // ServeMux would refuse it
-		return
+	case plainPath(r.URL.Path):
+		s.mux.ServeHTTP(c, r)
+	default:
+		s.oddPath(c, r)
 	}
-	s.mux.ServeHTTP(c, r)
 }
 
 // commonHeaders are on every answer; pages and assets replace some of them.
@@ -114,23 +117,33 @@ func (c *call) admit() error {
 		c.Header().Set("Allow", "GET, HEAD, POST, DELETE, OPTIONS")
 		return countersign.Fail(countersign.ErrMethodNotAllowed, "This method is not served here.")
 	}
-	if strings.IndexByte(c.r.URL.Path, 0) >= 0 {
-		return invalid("", "An address has no NUL in it.")
-	}
-	if p := c.r.URL.Path; p != "*" && !plainPath(p) {
-		// ServeMux would redirect to the cleaned path. No client of ours writes such a path by honest mistake.
-		return noSuchPath()
-	}
 	return nil
+}
+
+// oddPath refuses a path with a NUL, or one that ServeMux would redirect to its cleaned form: no client of ours writes one
+// by honest mistake. Another face, which takes the path apart by itself, says so in its own words.
+func (s *Server) oddPath(c *call, r *http.Request) {
+	for _, m := range s.subtrees {
+		if strings.HasPrefix(r.URL.Path, m.prefix) {
+			r.Pattern = m.prefix
+			serveMount(m.handler, c, r)
+			return
+		}
+	}
+	if strings.IndexByte(r.URL.Path, 0) >= 0 {
+		c.fail(countersign.Fail(countersign.ErrInvalidRequest, "An address has no NUL in it."))
+		return
+	}
+	c.fail(noSuchPath())
 }
 
 func noSuchPath() error {
 	return countersign.Fail(countersign.ErrNotFound, "There is nothing at this address. The API is described at /docs.")
 }
 
-// plainPath says whether a path is as it would be after cleaning.
+// plainPath says whether a path is as it would be after cleaning, and free of NULs.
 func plainPath(p string) bool {
-	if p == "" || p[0] != '/' {
+	if p == "" || p[0] != '/' || strings.IndexByte(p, 0) >= 0 {
 		return false
 	}
 	if p == "/" || !strings.Contains(p, "//") && !strings.Contains(p, "/.") {

@@ -36,7 +36,10 @@ func (c *call) clientOf(in *clientBody) (countersign.Client, error) {
 	if in.IP != "" {
 		addr, err := netip.ParseAddr(in.IP)
 		if err != nil || addr.Zone() != "" {
-			return countersign.Client{}, invalid("/client/ip", "This is not an IPv4 or IPv6 address.")
+			return countersign.Client{}, invalid("/client/ip", "This is not an IPv4 or IPv6 address, without a port or a zone.")
+		}
+		if addr.Unmap().IsUnspecified() || addr.Unmap().IsMulticast() {
+			return countersign.Client{}, invalid("/client/ip", "No person has this address. Send the one that the person's request came from, or leave it out.")
 		}
 		who.Addr = plainAddr(addr)
 	}

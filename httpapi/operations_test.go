@@ -113,6 +113,10 @@ func TestMountsAndMetrics(t *testing.T) {
 		cfg.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metric 1\n")) })
 	})
 	f.ask("PUT", "/verification/v1/verifications/number/x", "").want(http.StatusTeapot, "")
+	for _, odd := range []string{"id/%00", "id/..", "id/%2e%2e", "id//", "../x"} { // in the face's words, not ours
+		f.ask("GET", "/verification/v1/verifications/"+odd, "").want(http.StatusTeapot, "")
+	}
+	f.ask("GET", "/verification/../v1/verifications", "").want(404, "not_found")
 	f.ask("POST", "/hooks/sinch/sms", "").want(http.StatusTeapot, "")
 	if a := f.ask("GET", "/metrics", "").want(200, ""); a.body != "metric 1\n" {
 		t.Errorf("metrics: %q", a.body)

@@ -89,6 +89,9 @@ func (s *Server) mount(routes []route) (err error) {
 	}
 	for pattern, h := range s.cfg.Mounts {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { serveMount(h, w, r) })
+		if strings.HasPrefix(pattern, "/") && strings.HasSuffix(pattern, "/") {
+			s.subtrees = append(s.subtrees, subtree{pattern, h})
+		}
 	}
 	s.mux.HandleFunc("/", s.unrouted)
 	return nil
@@ -115,6 +118,12 @@ func serveMount(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(w, inner)
 }
 
+// subtree is a face that has everything under a path.
+type subtree struct {
+	prefix  string
+	handler http.Handler
+}
+
 // enter finds out who calls and refuses who may not.
 func (c *call) enter(rt route) error {
 	c.client = c.s.proxies.client(c.r)
@@ -124,10 +133,20 @@ func (c *call) enter(rt route) error {
 	if rt.access == public {
 		return nil
 	}
-	if rt.access == person || rt.access == keyOrPerson && c.s.cfg.Accounts != nil && c.byPerson() {
+	if err := c.identify(rt.access); err != nil {
+		return err
+	}
+	if c.r.URL.RawQuery != "" && rt.doc != nil && len(rt.doc.query) == 0 {
+		return invalid("", "This address takes no query. What a request says stands in its body.")
+	}
+	return nil
+}
+
+func (c *call) identify(need access) error {
+	if need == person || need == keyOrPerson && c.s.cfg.Accounts != nil && c.byPerson() {
 		return c.authenticateSession()
 	}
-	return c.authenticate(rt.access)
+	return c.authenticate(need)
 }
 
 // allowed is the methods of a path, sorted, with those that come by themselves.

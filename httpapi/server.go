@@ -104,6 +104,8 @@ type Server struct {
 	mux   *http.ServeMux // by method and path
 	paths *http.ServeMux // by path only, to tell a wrong method from a wrong path
 
+	subtrees []subtree // of the mounts, for paths that no ServeMux takes
+
 	openapi []byte
 	docs    []byte
 }

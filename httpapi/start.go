@@ -28,8 +28,8 @@ type startBody struct {
 }
 
 type transactionBody struct {
-	Payee    string `json:"payee" required:"true" maxLength:"64" example:"ACME AB"`
-	Amount   string `json:"amount" required:"true" maxLength:"24" pattern:"^[0-9]{1,15}(\\.[0-9]{1,8})?$" example:"49.90" doc:"A decimal, shown exactly as given."`
+	Payee    string `json:"payee" required:"true" maxLength:"32" example:"ACME AB" doc:"Letters, digits, single spaces and . - & '; no more than 4 digits in a row, and no amount."`
+	Amount   string `json:"amount" required:"true" maxLength:"17" pattern:"^(0|[1-9][0-9]{0,11})(\\.[0-9]{1,4})?$" example:"49.90" doc:"A decimal, shown exactly as given."`
 	Currency string `json:"currency" required:"true" pattern:"^[A-Z]{3}$" example:"EUR" doc:"ISO 4217."`
 }
 
@@ -147,13 +147,23 @@ func (c *call) parseTo(text *string, region string, mail bool) (countersign.Addr
 	return countersign.PhoneAddress(n), nil
 }
 
-// plainLocale accepts what has the letters of a language tag; the nearest language there is serves any.
+// plainLocale accepts what has the form of a language tag: parts of 1 to 8 letters and digits with a hyphen between them,
+// the first of letters only (RFC 5646, 2.1). The nearest language there is serves any.
 func plainLocale(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+	if s == "" {
+		return true
+	}
+	first := true
+	for part := range strings.SplitSeq(s, "-") {
+		if part == "" || len(part) > 8 || first && strings.ContainsAny(part, "0123456789") {
 			return false
 		}
+		for i := range len(part) {
+			if c := part[i] | 0x20; (c < 'a' || c > 'z') && (part[i] < '0' || part[i] > '9') {
+				return false
+			}
+		}
+		first = false
 	}
 	return len(s) <= 35 // RFC 5646, 4.4.1
 }
@@ -163,12 +173,12 @@ func (t *transactionBody) parse() (*countersign.Transaction, error) {
 	switch {
 	case t == nil:
 		return nil, nil
-	case !printable(t.Payee, 64):
-		return nil, invalid("/transaction/payee", "A payee is a name of 1 to 64 printable characters.")
+	case !printable(t.Payee, 32):
+		return nil, invalid("/transaction/payee", "A payee is a name of 1 to 32 printable characters.")
 	case !decimal(t.Amount):
-		return nil, invalid("/transaction/amount", "An amount is a decimal such as 49.90.")
+		return nil, invalid("/transaction/amount", "An amount is a decimal such as 49.90: up to 12 digits without leading zeros, then a point and up to 4 more, if any.")
 	case !currency(t.Currency):
-		return nil, invalid("/transaction/currency", "A currency is an ISO 4217 code such as EUR.")
+		return nil, invalid("/transaction/currency", "A currency is a code of ISO 4217 in capitals, such as EUR.")
 	}
 	return &countersign.Transaction{Payee: t.Payee, Amount: t.Amount, Currency: t.Currency}, nil
 }

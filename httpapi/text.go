@@ -15,13 +15,13 @@ func printable(s string, most int) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
-// decimal accepts digits, with at most one point between them: 1 to 15 before it, 1 to 8 after it.
+// decimal accepts digits, with at most one point between them: 1 to 12 before it, without leading zeros, 1 to 4 after it.
 func decimal(s string) bool {
 	whole, fraction, pointed := strings.Cut(s, ".")
-	if !digits(whole) || len(whole) > 15 {
+	if !digits(whole) || len(whole) > 12 || whole[0] == '0' && whole != "0" {
 		return false
 	}
-	return !pointed || digits(fraction) && len(fraction) <= 8
+	return !pointed || digits(fraction) && len(fraction) <= 4
 }
 
 func digits(s string) bool {

@@ -65,6 +65,9 @@ func TestStartRefusesBadMembers(t *testing.T) {
 		{"purpose", `{"to":"+12015550123","purpose":"fun"}`, "invalid_request", "/purpose"},
 		{"region", `{"to":"+12015550123","region":"XX"}`, "invalid_request", "/region"},
 		{"locale", `{"to":"+12015550123","locale":"en_US\n"}`, "invalid_request", "/locale"},
+		{"locale of hyphens", `{"to":"+12015550123","locale":"en--US"}`, "invalid_request", "/locale"},
+		{"locale without a language", `{"to":"+12015550123","locale":"1"}`, "invalid_request", "/locale"},
+		{"locale of one long word", `{"to":"+12015550123","locale":"abcdefghi"}`, "invalid_request", "/locale"},
 		{"e-mail", `{"to":"nobody","channel":"email"}`, "invalid_email", "/to"},
 		{"missing to", `{}`, "invalid_request", "/to"},
 		{"null to", `{"to":null}`, "invalid_request", "/to"},
@@ -74,8 +77,12 @@ func TestStartRefusesBadMembers(t *testing.T) {
 		{"metadata value", `{"to":"+12015550123","metadata":{"k":1}}`, "invalid_request", "/metadata/k"},
 		{"metadata name is not echoed", `{"to":"+12015550123","metadata":{"<b>":1}}`, "invalid_request", "/metadata"},
 		{"client ip", `{"to":"+12015550123","client":{"ip":"fe80::1%eth0"}}`, "invalid_request", "/client/ip"},
+		{"nobody's ip", `{"to":"+12015550123","client":{"ip":"::ffff:0.0.0.0"}}`, "invalid_request", "/client/ip"},
+		{"everybody's ip", `{"to":"+12015550123","client":{"ip":"ff02::1"}}`, "invalid_request", "/client/ip"},
 		{"client member", `{"to":"+12015550123","client":{"addr":"1.2.3.4"}}`, "invalid_request", "/client/addr"},
 		{"payee", `{"to":"+12015550123","transaction":{"payee":"a\nb","amount":"1","currency":"EUR"}}`, "invalid_request", "/transaction/payee"},
+		{"payee longer than a message shows", `{"to":"+12015550123","transaction":{"payee":"` + strings.Repeat("a", 33) + `","amount":"1","currency":"EUR"}}`, "invalid_request", "/transaction/payee"},
+		{"amount with a leading zero", `{"to":"+12015550123","transaction":{"payee":"a","amount":"01","currency":"EUR"}}`, "invalid_request", "/transaction/amount"},
 		{"amount", `{"to":"+12015550123","transaction":{"payee":"a","amount":"1,5","currency":"EUR"}}`, "invalid_request", "/transaction/amount"},
 		{"currency", `{"to":"+12015550123","transaction":{"payee":"a","amount":"1","currency":"eur"}}`, "invalid_request", "/transaction/currency"},
 	} {
@@ -85,6 +92,24 @@ func TestStartRefusesBadMembers(t *testing.T) {
 				t.Errorf("points at %q, want %q", got, c.pointer)
 			}
 		})
+	}
+}
+
+// A parameter where none is looked at is a member that stands in the wrong place: a typo must not be ignored.
+func TestNoQueryWhereNoneIsTaken(t *testing.T) {
+	f := newFace(t)
+	id := f.start()
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/v1/verifications?wait=false", `{"to":"` + number + `"}`},
+		{"GET", "/v1/verifications/" + id + "?expand=deliveries", ""},
+		{"POST", "/v1/verifications/" + id + "/checks?code=123456", `{"code":"123456"}`},
+	} {
+		sent := len(f.engine.starts)
+		f.ask(c.method, c.path, c.body, as(secret)).want(400, "invalid_request")
+		f.ask(c.method, c.path, c.body, as("sk_nobody")).want(401, "unauthorized")
+		if len(f.engine.starts) != sent {
+			t.Errorf("%s reached the engine", c.path)
+		}
 	}
 }
 

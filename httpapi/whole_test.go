@@ -282,7 +282,9 @@ func TestWholeLimits(t *testing.T) {
 	if v := w.ask("POST", "/v1/verifications/"+id+"/sends", "", as(secret)).want(200, "").json(); v["sends"] != 2.0 || v["sends_left"] != 1.0 || v["resend_in"] != 60.0 {
 		t.Errorf("after a second send: %v", v)
 	}
-	w.ask("POST", "/v1/verifications/"+id+"/cancel", "", as(secret)).want(200, "")
+	w.ask("POST", "/v1/verifications/"+id+"/cancel", "", as(secret), "Idempotency-Key: once").want(200, "")
+	w.ask("POST", "/v1/verifications/"+id+"/cancel", "", as(secret), "Idempotency-Key: once").want(200, "")
+	w.ask("POST", "/v1/verifications/"+id+"/cancel", "", as(secret)).want(409, "verification_closed")
 	w.ask("POST", "/v1/verifications/"+id+"/checks", `{"code":"000000"}`, as(secret)).want(409, "verification_closed")
 }
 

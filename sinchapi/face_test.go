@@ -184,6 +184,11 @@ func TestNotFound(t *testing.T) {
 		{"PUT", "/number/+1202555%c3%28", 40400},
 		{"GET", "/%ff/number/" + endpoint, 40400},
 		{"GET", "/id/..%2f" + id, 40400},
+		{"GET", "/id/..", 40400},
+		{"GET", "/../verifications/id/" + id, 40400},
+		{"GET", "//id/" + id, 40400},
+		{"GET", "/reference/..", 40400},
+		{"GET", "/reference/%00", 40400},
 	} {
 		a := k.do(c.method, base+c.path, report("sms", "000000"))
 		if got := a.errorCode(t); got != c.want {

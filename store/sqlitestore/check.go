@@ -151,7 +151,7 @@ func (m *move) cancel(c *countersign.Cancel) (*countersign.Outcome, error) {
 		return o, err
 	}
 	switch {
-	case e.Status == c.Status:
+	case e.Status == c.Status && c.Status != countersign.StatusCanceled:
 		o = m.outcome(countersign.OutcomeOK, e, p)
 		o.Replayed = true
 		return o, nil

@@ -220,7 +220,7 @@ func (m *machine) cancel(t *rapid.T, r *modelRecord) {
 	o, err := m.k.store.Cancel(m.k.ctx, &countersign.Cancel{App: r.app, ID: r.id, Status: countersign.StatusCanceled})
 	m.judge(t, r, o, err, func(now time.Time) countersign.Result {
 		refusal, over := r.over(now)
-		if !over || r.status == countersign.StatusCanceled {
+		if !over {
 			r.status = countersign.StatusCanceled
 			return countersign.OutcomeOK
 		}

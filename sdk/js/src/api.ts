@@ -777,7 +777,10 @@ export interface components {
              * @example EUR
              */
             currency: string;
-            /** @example ACME AB */
+            /**
+             * @description Letters, digits, single spaces and . - & '; no more than 4 digits in a row, and no amount.
+             * @example ACME AB
+             */
             payee: string;
         };
         User: {

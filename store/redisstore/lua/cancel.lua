@@ -3,7 +3,7 @@
 local early = open(ARGV[3]) or again(ARGV[4], ARGV[5])
 if early then return early end
 local status = tonumber(ARGV[6])
-if r[R_STATUS] == status then return answer(RES_OK, 0, 0, 1) end
+if r[R_STATUS] == status and status ~= CANCELED then return answer(RES_OK, 0, 0, 1) end
 early = closed()
 if early then return early end
 
