@@ -2,6 +2,7 @@ package countersign
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -184,18 +185,20 @@ func (a *Accounts) tellOnce(ctx context.Context, app *App, user string, n Notice
 	if err != nil || u.Phone.IsZero() {
 		return err
 	}
-	fresh, err := a.oneOf(ctx, "notice "+user, maxNotices)
+	fresh, err := a.oneOf(ctx, "notice", user, maxNotices)
 	if fresh {
 		a.notify(app, u, n)
 	}
 	return err
 }
 
-// oneOf takes one of the times that something may happen in a day; false where there is none left.
-func (a *Accounts) oneOf(ctx context.Context, what string, most int) (bool, error) {
+// oneOf takes one of the times that something may happen to a user in a day; false where there is none left. What is kept
+// of it is a keyed hash, which names nobody and outlives an erasure by a day at most.
+func (a *Accounts) oneOf(ctx context.Context, what, user string, most int) (bool, error) {
 	day := a.cfg.Now().Truncate(24 * time.Hour)
 	for i := range most {
-		key := what + " " + strconv.FormatInt(day.Unix(), 10) + " " + strconv.Itoa(i)
+		hash := a.cfg.Keys().LookupHash("once a day", what, user, strconv.FormatInt(day.Unix(), 10), strconv.Itoa(i))
+		key := "day_" + hex.EncodeToString(hash[:])
 		fresh, err := a.cfg.Factors.Once(ctx, key, day.Add(24*time.Hour))
 		if err != nil || fresh {
 			return fresh, err

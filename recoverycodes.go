@@ -158,7 +158,7 @@ func (a *Accounts) NewRecoveryCodes(ctx context.Context, q *EnrolRequest) (*Reco
 	if err := mayEnrol(u, q.Session, a.cfg.Now()); err != nil {
 		return nil, err
 	}
-	switch fresh, err := a.oneOf(ctx, "recovery set "+u.ID, maxRecoverySets); {
+	switch fresh, err := a.oneOf(ctx, "recovery set", u.ID, maxRecoverySets); {
 	case err != nil:
 		return nil, err
 	case !fresh:

@@ -42,11 +42,14 @@ func (s *Session) SteppedUp(now time.Time) bool {
 
 // means is how the person showed who they are, of what still counts: a further factor does for a day (NIST SP 800-63B-4,
 // 2.2.3).
-func (r *SessionRecord) means(now time.Time) []string {
-	if !slices.Contains(r.AMR, amrMFA) || now.Before(r.FactorTime.Add(SessionLifetimeAAL2)) {
-		return r.AMR
+func (r *SessionRecord) means(now time.Time) []string { return MeansAt(r.AMR, r.FactorTime, now) }
+
+// MeansAt is what still counts at now of means whose further factor was shown at a time: after a day it does not.
+func MeansAt(amr []string, shown, now time.Time) []string {
+	if !slices.Contains(amr, amrMFA) || now.Before(shown.Add(SessionLifetimeAAL2)) {
+		return amr
 	}
-	return slices.DeleteFunc(slices.Clone(r.AMR), func(m string) bool { return m == amrMFA })
+	return slices.DeleteFunc(slices.Clone(amr), func(m string) bool { return m == amrMFA })
 }
 
 // withMeans adds means to those that there were.

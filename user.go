@@ -215,7 +215,7 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 		return nil, err
 	}
 	fresh, ok := a.proofClaims(q.App, q.Proof)
-	if !ok || fresh.Purpose != PurposeStepUp {
+	if !ok || fresh.Purpose != PurposeStepUp || fresh.User != "" && fresh.User != u.ID {
 		return nil, badProof("/proof", "Send a proof of the new number, of purpose stepup, made for this app within the last 10 minutes.")
 	}
 	to, err := a.provedNumber(q.App, fresh)
@@ -244,7 +244,7 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 	if err != nil {
 		return nil, err
 	}
-	if err := moveRefusal(result); err != nil {
+	if err := moveRefusal(result, u.Moved.Add(NumberCooloff).Sub(now)); err != nil {
 		return nil, err
 	}
 	a.observe(EventNumberChanged, q.App.ID, "")
@@ -257,7 +257,8 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 	return u, nil
 }
 
-func moveRefusal(r MoveResult) error {
+// moveRefusal is what a person is told of a change of number; left is what remains of the last one's cool-off.
+func moveRefusal(r MoveResult, left time.Duration) error {
 	switch r {
 	case MoveRedeemed:
 		return proofRedeemed()
@@ -265,7 +266,7 @@ func moveRefusal(r MoveResult) error {
 		return Fail(ErrNumberTaken, "This number belongs to another user of this app. Log in with it instead; two users are never made one.")
 	case MoveTooSoon:
 		return &Error{
-			Kind: ErrRateLimited, Limit: "number_change", RetryAfter: NumberCooloff,
+			Kind: ErrRateLimited, Limit: "number_change", RetryAfter: max(left, time.Second),
 			Detail: "The number was changed a short while ago. Wait three days between two changes.",
 		}
 	case MoveGone:
@@ -280,7 +281,7 @@ func (a *Accounts) currentFactor(q *ChangeNumberRequest, u *User) (jti string, e
 		return "", stepUpRequired()
 	}
 	c, ok := a.proofClaims(q.App, q.Current)
-	if !ok || c.Purpose != PurposeStepUp || u.Phone.IsZero() || c.PhoneNumber != u.Phone.Dial() {
+	if !ok || c.Purpose != PurposeStepUp || c.User != "" && c.User != u.ID || u.Phone.IsZero() || c.PhoneNumber != u.Phone.Dial() {
 		return "", badProof("/current_proof", "Send a proof of the present number too, of purpose stepup, made for this app within the last 10 minutes.")
 	}
 	return c.ID, nil

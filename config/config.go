@@ -37,6 +37,7 @@ type Config struct {
 	DrainDelay     time.Duration
 	ShutdownGrace  time.Duration
 	SendTimeout    time.Duration
+	Retention      Retention
 	LogFormat      string // "json", "text" or "" for what the output is
 	LogLevel       string
 
@@ -52,6 +53,12 @@ type Config struct {
 
 	resolved []Resolved
 	sources  map[string]string // where each path was set
+}
+
+// Retention is how long what is over is kept.
+type Retention struct {
+	Log      time.Duration // of verifications
+	Sessions time.Duration // that have ended
 }
 
 // App is what the file says of one tenant.

@@ -112,6 +112,14 @@ func instanceSettings() []Setting {
 			set: into(func(c *Config) *time.Duration { return &c.SendTimeout }, between(time.Second, 30*time.Second)),
 		},
 		{
+			Path: "retention.log", Default: "720h", Doc: "How long the log of verifications is kept, 24h to 720h (30 days). What else is kept, and how long: docs/sessions.md.",
+			set: into(func(c *Config) *time.Duration { return &c.Retention.Log }, between(24*time.Hour, 30*24*time.Hour)),
+		},
+		{
+			Path: "retention.sessions", Default: "168h", Doc: "How long an ended session is kept for whoever looks into an incident, 1h to 720h.",
+			set: into(func(c *Config) *time.Duration { return &c.Retention.Sessions }, between(time.Hour, 30*24*time.Hour)),
+		},
+		{
 			Path: "log.format", Doc: "`json` or `text`. By default text on a terminal.",
 			set: into(func(c *Config) *string { return &c.LogFormat }, oneOf[string]("json", "text")),
 		},

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,7 +82,44 @@ func (f *Face) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := withAsked(context.WithValue(r.Context(), bindingKey{}, binding), r.Form.Get("redirect_uri"))
+	if refused := unserved(r.Form); refused != nil && f.returns(ctx, r.Form) {
+		f.refuseTo(w, r, refused)
+		return
+	}
 	op.Authorize(&answerWriter{ResponseWriter: w, f: f}, r.WithContext(ctx), f.provider)
+}
+
+// unserved says what of a request is not served here, where the library would answer the browser, or in another mode than
+// the query, instead of telling the client (RFC 6749, 4.1.2.1).
+func unserved(q url.Values) *oidc.Error {
+	bad := func(text string) *oidc.Error { return oidc.ErrInvalidRequest().WithDescription("%s", text) }
+	_, err := strconv.ParseUint(q.Get("max_age"), 10, 32)
+	switch mode := q.Get("response_mode"); {
+	case q.Get("response_type") == "":
+		return bad("response_type is missing.")
+	case q.Get("response_type") != string(oidc.ResponseTypeCode):
+		return &oidc.Error{ErrorType: "unsupported_response_type", Description: "The only response_type is code."}
+	case mode != "" && mode != string(oidc.ResponseModeQuery):
+		return bad("The only response_mode is query.")
+	case q.Has("max_age") && err != nil:
+		return bad("max_age is a number of seconds.")
+	}
+	return nil
+}
+
+// returns says whether the redirect address of a request is its client's, so that an error may go there.
+func (f *Face) returns(ctx context.Context, q url.Values) bool {
+	c, ok := f.view(ctx, q.Get("client_id"))
+	return ok && slices.Contains(c.RedirectURIs(), q.Get("redirect_uri"))
+}
+
+// refuseTo tells the client that its request is not served.
+func (f *Face) refuseTo(w http.ResponseWriter, r *http.Request, err *oidc.Error) {
+	req := &request{asked: asked{RedirectURI: r.Form.Get("redirect_uri")}}
+	if state := r.Form.Get("state"); len(state) <= maxState {
+		req.State = state
+	}
+	f.leave(w, r, req, f.failure(req, err), false)
 }
 
 // answerWriter names the issuer in every answer that goes to a client through the browser, so that a client of several
@@ -416,9 +454,13 @@ func (f *Face) ownSite(r *http.Request) bool {
 		return false
 	}
 	origin, given := r.Header["Origin"]
+	if !given {
+		// Every browser says where a form comes from. What says nothing is none, or has had it taken out.
+		return r.Method == http.MethodGet || r.Header.Get("Sec-Fetch-Site") != ""
+	}
 	own := f.cfg.Issuer
 	if !f.secure {
 		own = "http://" + r.Host // the sandbox has several names
 	}
-	return !given || len(origin) == 1 && (origin[0] == own || origin[0] == f.cfg.Issuer)
+	return len(origin) == 1 && (origin[0] == own || origin[0] == f.cfg.Issuer)
 }

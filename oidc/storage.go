@@ -26,6 +26,9 @@ const (
 	idTokenLifetime = time.Hour
 )
 
+// maxState bounds a state, in bytes: it comes back in an address.
+const maxState = 1024
+
 var errUnknownClient = errors.New("there is no such client")
 
 type storage struct{ f *Face }
@@ -106,8 +109,6 @@ func serves(c *Client, q *oidc.AuthRequest) error {
 	switch {
 	case !slices.Contains(q.Scopes, oidc.ScopeOpenID):
 		return oidc.ErrInvalidScope().WithDescription("The scope openid is missing.")
-	case q.ResponseMode != "" && q.ResponseMode != oidc.ResponseModeQuery:
-		return bad("The only response_mode is query.")
 	case q.CodeChallenge != "" && q.CodeChallengeMethod != oidc.CodeChallengeMethodS256:
 		return bad("The only code_challenge_method is S256.")
 	case q.CodeChallenge == "" && c.Secret == "":
@@ -116,7 +117,7 @@ func serves(c *Client, q *oidc.AuthRequest) error {
 		return bad("Send code_challenge (PKCE), or at least a nonce, so that a stolen code is worth nothing.")
 	case q.CodeChallenge != "" && len(q.CodeChallenge) != base64.RawURLEncoding.EncodedLen(32):
 		return bad("A code_challenge is the SHA-256 of the verifier in base64url: 43 characters.")
-	case len(q.State) > 1024 || len(q.Nonce) > 1024 || len(q.LoginHint) > 128:
+	case len(q.State) > maxState || len(q.Nonce) > 1024 || len(q.LoginHint) > 128:
 		return bad("state and nonce have at most 1024 bytes, login_hint 128.")
 	}
 	return nil
@@ -212,7 +213,7 @@ func (s storage) TokenRequestByRefreshToken(ctx context.Context, token string) (
 	if err != nil {
 		return nil, s.serverError(err)
 	}
-	if !found {
+	if !found || s.idle(g, now) {
 		return nil, op.ErrInvalidRefreshToken
 	}
 	if g.Rotated {
@@ -221,7 +222,19 @@ func (s storage) TokenRequestByRefreshToken(ctx context.Context, token string) (
 		}
 		return nil, op.ErrInvalidRefreshToken
 	}
+	g.AMR = countersign.MeansAt(g.AMR, g.AuthTime, now)
 	return &grant{g}, nil
+}
+
+// idle says whether a grant's session was not used for longer than its app allows: then it has ended, and no client brings
+// it back to life (NIST SP 800-63B-4, 2.2.3).
+func (s storage) idle(g *countersign.Grant, now time.Time) bool {
+	app, ok := s.f.cfg.App(g.App)
+	if !ok {
+		return true
+	}
+	most := app.Sessions.WithDefaults().Idle
+	return most > 0 && !now.Before(g.Seen.Add(most))
 }
 
 // live finds the grant of an access token.
@@ -231,9 +244,10 @@ func (s storage) live(ctx context.Context, id string) (*countersign.Grant, error
 	if err != nil {
 		return nil, s.serverError(err)
 	}
-	if !found || !now.Before(g.Expires) {
+	if !found || !now.Before(g.Expires) || s.idle(g, now) {
 		return nil, errDead
 	}
+	g.AMR = countersign.MeansAt(g.AMR, g.AuthTime, now)
 	return g, nil
 }
 

@@ -24,6 +24,7 @@ import (
 // openDatabase opens the configured database and the keys in it, making them at the first start.
 func openDatabase(ctx context.Context, cfg *config.Config, opts sqlstore.Options) (*sqlstore.DB, error) {
 	opts.AnswerTimeout = cfg.StoreTimeout
+	opts.Retention, opts.SessionRetention = cfg.Retention.Log, cfg.Retention.Sessions
 	db, err := sqlstore.Open(ctx, cfg.DatabaseURL, opts)
 	if err != nil {
 		return nil, aboutDatabase(cfg, err)

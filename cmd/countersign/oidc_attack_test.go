@@ -13,18 +13,20 @@ import (
 // Attacks on a login through OpenID Connect. Each has its control: the same with what the attack lacks goes through, or
 // the naive check that the attack is made for lets it through.
 func TestOpenIDConnectAttacks(t *testing.T) {
-	i := newPlace(t, quiet+`apps: {demo: {hosted_page: true}}
+	i := newPlace(t, quiet+`apps: {demo: {hosted_page: true}, strict: {hosted_page: true, region: US, countries: ["*"], sessions: {profile: aal2}}}
 oidc:
   clients:
     demo: {app: demo, secret: sandboxdemo, redirect_uris: ["http://127.0.0.1:9/callback"], post_logout_redirect_uris: ["http://127.0.0.1:9/bye"]}
     other: {app: demo, secret: other-secret, redirect_uris: ["http://127.0.0.1:9/other"]}
     phone-app: {app: demo, public: true, redirect_uris: ["http://127.0.0.1:9/native"]}
+    strict: {app: strict, secret: strict-secret, redirect_uris: ["http://127.0.0.1:9/strict"]}
     partner: {app: demo, name: Partner, third_party: true, secret: partner-secret, redirect_uris: ["http://127.0.0.1:9/partner"]}
 `).node(t)
 	for name, attack := range map[string]func(*testing.T, *instanceUnderTest){
 		"open redirect": openRedirect, "code reuse": codeReuse, "code injection": codeInjection, "planted login": plantedLogin,
 		"stolen login": stolenLogin, "mix-up": mixUp, "forms of other sites": foreignForms, "consent": consentIsAsked,
 		"max_age and prompt": reauthentication, "log-out": logOut, "tokens of others": foreignTokens, "bad requests": badRequests,
+		"idle sessions": idleSessions,
 	} {
 		t.Run(name, func(t *testing.T) { attack(t, i) })
 	}
@@ -237,7 +239,7 @@ func foreignForms(t *testing.T, i *instanceUnderTest) {
 	rp, b := newRelyingParty(t, i), newBrowser(t, i)
 	form := b.provePhone(b.get(rp.start(newVisit())), freshNumber())
 	for _, headers := range [][]string{
-		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", ""},
 	} {
 		for _, path := range []string{"/oauth2/login", "/oauth2/consent"} {
 			if s := b.do("POST", i.url+path, form, headers...); s.status != 403 {
@@ -363,6 +365,12 @@ func logOut(t *testing.T, i *instanceUnderTest) {
 	if s := b.get(i.url + "/oauth2/logout"); s.left != nil || s.fields("confirm") == nil {
 		t.Errorf("a link logs people out: %v %s", s.left, s.body)
 	}
+	// Nor does a form of another site, though it says yes in their name.
+	for _, headers := range [][]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", ""}} {
+		if s := b.do("POST", i.url+"/oauth2/logout", url.Values{"confirm": {"yes"}}, headers...); s.fields("confirm") == nil {
+			t.Errorf("a form with %v logs people out: %s", headers, s.body)
+		}
+	}
 	q := url.Values{"id_token_hint": {token.Extra("id_token").(string)}, "post_logout_redirect_uri": {"http://127.0.0.1:9/bye"}, "state": {"x"}}
 	s := b.get(i.url + "/oauth2/logout?" + q.Encode())
 	if s.left == nil || s.left.Path != "/bye" || s.left.Query().Get("state") != "x" {
@@ -457,20 +465,79 @@ func badRequests(t *testing.T, i *instanceUnderTest) {
 	}
 	b := newBrowser(t, i)
 	for name, c := range map[string]struct{ param, value, want string }{
-		"implicit":    {"response_type", "id_token", ""},
+		"implicit":    {"response_type", "id_token", "unsupported_response_type"},
+		"hybrid":      {"response_type", "code id_token", "unsupported_response_type"},
+		"no type":     {"response_type", "", "invalid_request"},
+		"fragment":    {"response_mode", "fragment", "invalid_request"},
 		"no scope":    {"scope", "phone", "invalid_scope"},
 		"two prompts": {"prompt", "none login", "invalid_request"},
 		"form_post":   {"response_mode", "form_post", "invalid_request"},
-		"bad max_age": {"max_age", "x", ""},
+		"bad max_age": {"max_age", "x", "invalid_request"},
+		"minus":       {"max_age", "-1", "invalid_request"},
 		"bad hint":    {"id_token_hint", "a.b.c", "login_required"},
 		"long state":  {"state", strings.Repeat("s", 2000), "invalid_request"},
 	} {
 		s := b.get(rp.start(newVisit(), oauth2.SetAuthURLParam(c.param, c.value)))
-		switch {
-		case c.want == "" && s.status != 400:
-			t.Errorf("%s: %d", name, s.status)
-		case c.want != "" && (s.left == nil || s.left.Query().Get("error") != c.want && !strings.Contains(s.left.Fragment, c.want)):
+		if s.left == nil || s.left.Query().Get("error") != c.want || s.left.Query().Get("iss") != i.url || s.left.Fragment != "" {
 			t.Errorf("%s: %d, to %v", name, s.status, s.left)
 		}
+	}
+	// Where the redirect address is not the client's, not even an error goes there.
+	if s := b.get(rp.as("demo", "sandboxdemo", "https://evil.example/").start(newVisit(), oauth2.SetAuthURLParam("response_type", "token"))); s.left != nil || s.status != 400 {
+		t.Errorf("an error of an open redirect: %d, to %v", s.status, s.left)
+	}
+}
+
+// A login that nobody used for an hour has ended where the profile is aal2, for its clients too: none brings it back to life
+// (NIST SP 800-63B-4, 2.2.3). The control is the other profile, and a client that asks in time.
+func idleSessions(t *testing.T, i *instanceUnderTest) {
+	strict := newRelyingParty(t, i).as("strict", "strict-secret", "http://127.0.0.1:9/strict")
+	lenient := newRelyingParty(t, i)
+	type one struct {
+		rp *relyingParty
+		b  *browser
+		refresh,
+		access string
+	}
+	begin := func(rp *relyingParty) *one {
+		b, v, back := login(t, i, rp)
+		token, _, err := rp.finish(t.Context(), v, back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &one{rp, b, token.RefreshToken, token.AccessToken}
+	}
+	renew := func(o *one) error {
+		token, err := o.rp.TokenSource(t.Context(), &oauth2.Token{RefreshToken: o.refresh}).Token()
+		if err == nil {
+			o.refresh, o.access = token.RefreshToken, token.AccessToken
+		}
+		return err
+	}
+	loggedIn := func(o *one) bool {
+		s := o.b.get(o.rp.start(newVisit(), oauth2.SetAuthURLParam("prompt", "none")))
+		return s.left != nil && s.left.Query().Get("code") != ""
+	}
+	used, idle, other := begin(strict), begin(strict), begin(lenient)
+	for range 2 {
+		i.raw("POST", "/dev/clock", `{"advance":"40m"}`)
+		if err := renew(used); err != nil {
+			t.Fatalf("control: a client that asks in time: %v", err)
+		}
+	}
+	if err := renew(idle); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
+		t.Errorf("after 80 idle minutes the refresh token is good: %v", err)
+	}
+	if loggedIn(idle) {
+		t.Error("after 80 idle minutes the browser is logged in")
+	}
+	if status, a := strict.form(t, i, "/oauth2/introspect", "token", idle.access); status != 200 || a["active"] != false {
+		t.Errorf("after 80 idle minutes the access token is active: %d %v", status, a)
+	}
+	if !loggedIn(used) {
+		t.Error("control: the session that a client used")
+	}
+	if err := renew(other); err != nil || !loggedIn(other) {
+		t.Errorf("control: without the profile an hour does not matter: %v", err)
 	}
 }

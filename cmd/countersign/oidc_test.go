@@ -66,6 +66,9 @@ func (b *browser) do(method, address string, form url.Values, headers ...string)
 	}
 	for n := 0; n+1 < len(headers); n += 2 {
 		r.Header.Set(headers[n], headers[n+1])
+		if headers[n+1] == "" {
+			r.Header.Del(headers[n])
+		}
 	}
 	res, err := b.client.Do(r)
 	if err != nil {

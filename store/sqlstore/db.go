@@ -27,6 +27,8 @@ type Options struct {
 	Sweep time.Duration
 	// Retention is how long rows of the log stay; default 30 days.
 	Retention time.Duration
+	// SessionRetention is how long ended sessions stay; default countersign.SessionRetention.
+	SessionRetention time.Duration
 	// MaxConns bounds the connections to Postgres, or the readers of an SQLite file; default 10.
 	MaxConns int
 	// Turn is held for every transaction that writes to an SQLite file. Whoever else in this process writes to the same
@@ -56,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Retention <= 0 {
 		o.Retention = 30 * 24 * time.Hour
+	}
+	if o.SessionRetention <= 0 {
+		o.SessionRetention = countersign.SessionRetention
 	}
 	if o.MaxConns <= 0 {
 		o.MaxConns = 10

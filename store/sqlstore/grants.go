@@ -91,13 +91,13 @@ const grantColumns = `id, request, client, app, user_id, session_id, scopes, aut
 
 func scanGrant(row scanner) (*countersign.Grant, error) {
 	var (
-		g                               countersign.Grant
-		scopes, amr                     string
-		auth, created, expires, rotated int64
+		g                                     countersign.Grant
+		scopes, amr                           string
+		auth, created, expires, rotated, seen int64
 	)
-	err := row.Scan(&g.ID, &g.Request, &g.Client, &g.App, &g.User, &g.Session, &scopes, &auth, &amr, &created, &expires, &g.Refresh, &rotated)
+	err := row.Scan(&g.ID, &g.Request, &g.Client, &g.App, &g.User, &g.Session, &scopes, &auth, &amr, &created, &expires, &g.Refresh, &rotated, &seen)
 	g.Scopes, g.AMR, g.Rotated = strings.Fields(scopes), strings.Fields(amr), rotated > 0
-	g.AuthTime, g.Created, g.Expires = from(auth), from(created), from(expires)
+	g.AuthTime, g.Created, g.Expires, g.Seen = from(auth), from(created), from(expires), from(seen)
 	return &g, err
 }
 
@@ -108,7 +108,11 @@ func insertGrant(ctx context.Context, tx *sql.Tx, g *countersign.Grant) error {
 	return err
 }
 
-// A grant lives no longer than the session that it came of.
+// grantSeen is when a grant's session was used last.
+const grantSeen = `, coalesce((SELECT s.seen FROM sessions s WHERE s.id = oidc_grants.session_id), 0)`
+
+// A grant lives no longer than the session that it came of. How long that may stand idle is its app's policy, which the
+// face knows.
 const liveGrant = ` AND revoked = 0 AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = oidc_grants.session_id AND s.ended = 0 AND s.expires > $2)`
 
 // SaveGrant keeps a new grant of a session that still lives; false where it does not.
@@ -145,7 +149,7 @@ func (d *DB) GrantByRefresh(ctx context.Context, refresh []byte, at time.Time) (
 
 func (d *DB) findGrant(ctx context.Context, where string, key any, at time.Time) (g *countersign.Grant, found bool, err error) {
 	err = d.query(ctx, d.opts.AnswerTimeout, func(ctx context.Context) error {
-		g, err = scanGrant(d.read.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM oidc_grants WHERE `+where+liveGrant, key, instant(at)))
+		g, err = scanGrant(d.read.QueryRowContext(ctx, `SELECT `+grantColumns+grantSeen+` FROM oidc_grants WHERE `+where+liveGrant, key, instant(at)))
 		found = err == nil
 		return unlessNone(err)
 	})

@@ -30,8 +30,8 @@ const (
 	pruneApprovals = `DELETE FROM approvals WHERE id IN (SELECT id FROM approvals WHERE at < $1 LIMIT $2)`
 )
 
-// Prune deletes rows of the log and approvals that are older than before, and signing keys and phone locks that have run
-// out. It says how many rows of the log went.
+// Prune deletes rows of the log and approvals that are older than before, and signing keys, phone locks and blocks that
+// have run out. It says how many rows of the log went.
 func (d *DB) Prune(ctx context.Context, before time.Time) (int, error) {
 	total, err := d.pruneLog(ctx, before)
 	if err == nil {
@@ -45,6 +45,9 @@ func (d *DB) Prune(ctx context.Context, before time.Time) (int, error) {
 		_, err := tx.ExecContext(ctx, `DELETE FROM phone_locks WHERE saved < $1 AND until_at < $2`,
 			instant(now.Add(-countersign.StreakLifetime)), instant(now))
 		if err != nil {
+			return err
+		}
+		if _, err = tx.ExecContext(ctx, `DELETE FROM guard_blocks WHERE until_at < $1`, instant(now.Add(-blockKept))); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM signing_keys WHERE retired > 0 AND retired < $1`, instant(now.Add(-SigningGrace)))
@@ -77,24 +80,24 @@ type old struct {
 }
 
 // oldAccounts are the rows of users and sessions that nobody needs at an instant any more.
-func oldAccounts(now time.Time, retention time.Duration) []old {
+func oldAccounts(now time.Time, o Options) []old {
 	return []old{
 		{`DELETE FROM redeemed_proofs WHERE jti IN (SELECT jti FROM redeemed_proofs WHERE expires < $1 LIMIT $2)`, now.Add(-time.Hour)},
 		// A session's row stays for a while after it has ended, by itself or by its time.
-		{`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires < $1 LIMIT $2)`, now.Add(-countersign.SessionRetention)},
-		{`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended > 0 AND ended < $1 LIMIT $2)`, now.Add(-countersign.SessionRetention)},
+		{`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires < $1 LIMIT $2)`, now.Add(-o.SessionRetention)},
+		{`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended > 0 AND ended < $1 LIMIT $2)`, now.Add(-o.SessionRetention)},
 		{`DELETE FROM oidc_requests WHERE id IN (SELECT id FROM oidc_requests WHERE expires < $1 LIMIT $2)`, now.Add(-time.Hour)},
 		{`DELETE FROM oidc_grants WHERE id IN (SELECT id FROM oidc_grants WHERE created < $1 LIMIT $2)`, now.Add(-countersign.SessionLifetime)},
 		{`DELETE FROM factors WHERE id IN (SELECT id FROM factors WHERE confirmed = 0 AND created < $1 LIMIT $2)`, now.Add(-countersign.FactorPending)},
 		{`DELETE FROM factor_guesses WHERE user_id IN (SELECT user_id FROM factor_guesses WHERE at < $1 LIMIT $2)`, now.Add(-countersign.GuessesForgotten)},
-		{`DELETE FROM former_numbers WHERE user_id IN (SELECT user_id FROM former_numbers WHERE at < $1 LIMIT $2) AND at < $1`, now.Add(-retention)},
+		{`DELETE FROM former_numbers WHERE user_id IN (SELECT user_id FROM former_numbers WHERE at < $1 LIMIT $2) AND at < $1`, now.Add(-o.Retention)},
 	}
 }
 
 // SweepAccounts deletes what need not be kept of users and sessions any more.
 func (d *DB) SweepAccounts(ctx context.Context, now time.Time) error {
 	failed := []error{d.eraseAgain(ctx, now)}
-	for _, o := range oldAccounts(now, d.opts.Retention) {
+	for _, o := range oldAccounts(now, d.opts) {
 		_, err := d.deleteOld(ctx, o.statement, instant(o.before))
 		failed = append(failed, err)
 	}

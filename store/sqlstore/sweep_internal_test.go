@@ -48,7 +48,7 @@ func TestNothingIsDeletedByReadingAllRows(t *testing.T) {
 		return ""
 	}
 	statements := []string{nextApp, pruneLog, pruneApprovals, eraseLog, eraseLateRows, `DELETE FROM oidc_grants WHERE user_id = $1`}
-	for _, o := range oldAccounts(time.Now(), time.Hour) {
+	for _, o := range oldAccounts(time.Now(), Options{}) {
 		statements = append(statements, o.statement)
 	}
 	for _, statement := range statements {

@@ -315,7 +315,7 @@ const eraseLog = `DELETE FROM verifications WHERE phone IN (SELECT phone FROM fo
 
 // rememberErasure is for eraseAgain.
 const rememberErasure = `INSERT INTO erasures (app, phone, at) SELECT $2, phone, at FROM former_numbers WHERE user_id = $1
- ON CONFLICT (app, phone) DO UPDATE SET at = excluded.at`
+ ON CONFLICT (app, phone) DO UPDATE SET at = CASE WHEN excluded.at > erasures.at THEN excluded.at ELSE erasures.at END`
 
 // Erase implements countersign.UserStore.
 func (d *DB) Erase(ctx context.Context, app, id string, phones []countersign.Hash, at time.Time) (found bool, err error) {

@@ -79,9 +79,8 @@ function codeForm(form) {
   });
   field.addEventListener('compositionend', () => field.dispatchEvent(new InputEvent('input')));
   form.querySelectorAll('[data-script]').forEach((e) => { /** @type {HTMLElement} */ (e).hidden = false; });
-  // On a slow network the code may be in before this script is. What the browser puts back after a reload is no news,
-  // and a button that has the focus was pressed.
-  const early = visit() === 'navigate' && document.activeElement?.tagName !== 'BUTTON' && findCode(field.value, length, numeric);
+  // The code may be in before this script is. After a reload that is no news; a form that was sent is :user-valid.
+  const early = visit() === 'navigate' && CSS.supports('selector(:user-valid)') && !field.matches(':user-valid') && findCode(field.value, length, numeric);
   if (early) enter(early);
   else receiveCode(form, enter);
 }
