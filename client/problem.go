@@ -71,6 +71,8 @@ type Problem struct {
 	VerificationID string          `json:"verification_id"`
 	Parts          []string        `json:"parts"`     // what is not ready
 	Challenge      json.RawMessage `json:"challenge"` // the proof of work to hand to the person's browser
+
+	Raw json.RawMessage `json:"-"` // the document as it came; nil where the answer was none
 }
 
 // FieldError is one wrong member of a request.
@@ -103,7 +105,7 @@ func (p *Problem) Unwrap() error {
 
 // readProblem makes a Problem of any answer that is no success.
 func readProblem(res *http.Response, body []byte) *Problem {
-	p := &Problem{}
+	p := &Problem{Raw: body}
 	media, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil || media != "application/problem+json" || json.Unmarshal(body, p) != nil {
 		p = &Problem{}

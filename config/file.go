@@ -178,13 +178,14 @@ func scalar(n ast.Node) (string, bool) {
 
 // nearest suggests the setting that was probably meant.
 func (l *loader) nearest(name string, spell func(Setting) string) string {
-	best, bestCost := "", 4
+	own := bareName(name)
+	best, bestCost := "", min(4, (len(own)+1)/2) // of a short name, most others are a few letters away
 	for _, s := range l.table {
 		candidate := spell(s)
 		if candidate == "" {
 			continue
 		}
-		if c := distance(lastPart(name), lastPart(candidate)); c < bestCost {
+		if c := distance(own, bareName(candidate)); c < bestCost {
 			best, bestCost = candidate, c
 		}
 	}
@@ -194,7 +195,9 @@ func (l *loader) nearest(name string, spell func(Setting) string) string {
 	return "; did you mean " + best + "?"
 }
 
-func lastPart(s string) string {
+// bareName is a variable without what all variables begin with, or the last part of a path.
+func bareName(s string) string {
+	s = strings.TrimPrefix(s, "COUNTERSIGN_")
 	return s[strings.LastIndexByte(s, '.')+1:]
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"sort"
@@ -326,10 +327,18 @@ func (c *Config) check() []error {
 			bad("providers: at least one is needed, or nothing can be sent")
 		}
 	}
+	if u, err := url.Parse(c.PublicURL); err == nil && (u.Path != "" || u.RawQuery != "") {
+		bad("public_url: expected a scheme and a host, with nothing after them, such as https://verify.example.com")
+	}
 	for _, id := range sortedKeys(c.Apps) {
 		a := c.Apps[id]
 		if a.Region != "" && !phone.ValidRegion(a.Region) {
 			bad("apps.%s.region: %q is not an ISO 3166-1 alpha-2 country such as US", id, a.Region)
+		}
+		for _, country := range a.Countries {
+			if country != "*" && (!phone.ValidRegion(country) || country != strings.ToUpper(country)) {
+				bad("apps.%s.countries: %q is not an ISO 3166-1 alpha-2 country in capitals, such as US", id, country)
+			}
 		}
 		for _, t := range a.LineTypes {
 			if _, ok := phone.ParseLineType(t); !ok {

@@ -104,6 +104,10 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"typo", "lisen: 127.0.0.1:8080\n", nil, []string{"c.yaml:1", "lisen is not a setting", "did you mean listen?"}},
 		{"nested typo", "mode: sandbox\napps:\n  shop:\n    regin: US\n", nil, []string{"c.yaml:4", "apps.shop.regin", "did you mean apps.*.region?"}},
 		{"wrong value", "mode: sandbox\napps: {shop: {lifetime: 1h}}\n", nil, []string{"c.yaml:2", "apps.shop.lifetime", "30s to 10m"}},
+		{"wrong value, example", "mode: sandbox\napps: {shop: {lifetime: 1h}}\n", nil, []string{"such as 30s"}},
+		{"country", "mode: sandbox\napps: {shop: {countries: [US, '*', XX]}}\n", nil, []string{"c.yaml:2: apps.shop.countries", `"XX" is not`}},
+		{"country in small letters", "mode: sandbox\napps: {shop: {countries: [us]}}\n", nil, []string{"c.yaml:2: apps.shop.countries", "in capitals"}},
+		{"public address with a path", "mode: sandbox\npublic_url: https://v.example.com/x\n", nil, []string{"c.yaml:2: public_url", "nothing after them"}},
 		{"two at once", "mode: wrong\nsend_timeout: fast\n", nil, []string{"c.yaml:1: mode", "c.yaml:2: send_timeout"}},
 		{"not Redis", "mode: sandbox\nredis_url: https://u:secret@h\n", nil, []string{"c.yaml:2: redis_url", "redis://"}},
 		{"not Redis, from outside", "mode: sandbox\n", []string{"REDIS_URL=localhost:6379"}, []string{"environment REDIS_URL: redis_url", "redis://"}},
@@ -148,6 +152,14 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A guess at what was meant is made only where it is one: every short name is a few letters from another.
+func TestNoWildGuesses(t *testing.T) {
+	_, err := config.Load(config.Source{Name: "c.yaml", File: []byte("mode: sandbox\nfoo: 1\n"), Environ: []string{"COUNTERSIGN_FOO=1"}})
+	if err == nil || !strings.Contains(err.Error(), "foo is not a setting") || strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("it says: %v", err)
 	}
 }
 

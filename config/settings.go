@@ -361,13 +361,14 @@ func number(low, high int) func(string) (int, error) {
 }
 
 func between(low, high time.Duration) func(string) (time.Duration, error) {
+	example := min(max(5*time.Second, low), high)
 	return func(s string) (time.Duration, error) {
 		if s == "0" {
 			s = "0s"
 		}
 		d, err := time.ParseDuration(s)
 		if err != nil || d < low || d > high {
-			return 0, fmt.Errorf("expected a duration from %s to %s, such as 5s", low, high)
+			return 0, fmt.Errorf("expected a duration from %s to %s, such as %s", low, high, example)
 		}
 		return d, nil
 	}

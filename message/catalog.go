@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,6 +35,7 @@ type Override struct {
 	Locale  string              // BCP 47; "" is Options.Locale
 	Subject string              // e-mail only
 	Body    string
+	Where   string // what mistakes in it are said to be in; by default its purpose, channel and language
 }
 
 // kind is a way to say something.
@@ -206,27 +208,28 @@ func (b *builder) checkOverrides() {
 	seen := make(map[string]bool)
 	for i := range b.options.Overrides {
 		o := &b.options.Overrides[i]
+		where := cmp.Or(o.Where, fmt.Sprintf("template %d", i+1))
 		if o.Locale == "" {
 			o.Locale = b.options.Locale
 		}
 		tag, err := language.Parse(o.Locale)
 		if err != nil {
-			b.fault("template %d: the locale %q is not a BCP 47 tag", i+1, clip(o.Locale))
+			b.fault("%s: the locale %q is not a BCP 47 tag", where, clip(o.Locale))
 		} else {
 			o.Locale = tag.String()
 		}
 		if _, ok := purposeOf(o.Purpose); !ok {
-			b.fault("template %d: the purpose must be signup, login, stepup or transaction", i+1)
+			b.fault("%s: the purpose must be signup, login, stepup or transaction", where)
 		}
 		if _, ok := kindOf(o.Channel); !ok {
-			b.fault("template %d: the channel must be sms, whatsapp, voice or email", i+1)
+			b.fault("%s: the channel must be sms, whatsapp, voice or email", where)
 		}
 		if (o.Channel == countersign.ChannelEmail) != (o.Subject != "") {
-			b.fault("template %d: e-mail needs a subject, and nothing else has one", i+1)
+			b.fault("%s: e-mail needs a subject, and nothing else has one", where)
 		}
 		key := strings.Join([]string{string(o.Purpose), string(o.Channel), o.Locale}, "/")
 		if seen[key] {
-			b.fault("template %d: there is another one for %s", i+1, key)
+			b.fault("%s: there is another one for %s", where, key)
 		}
 		seen[key] = true
 	}

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // own prepares an app's own text.
 func (b *builder) own(p int, k kind, o *Override) text {
-	where := fmt.Sprintf("template %s/%s/%s", o.Purpose, o.Channel, o.Locale)
+	where := cmp.Or(o.Where, fmt.Sprintf("template %s/%s/%s", o.Purpose, o.Channel, o.Locale))
 	t := text{locale: o.Locale, pause: b.pauseOf(o.Locale)}
 	if o.Subject != "" {
 		t.subject = b.subject(where, o.Subject, p)

@@ -90,7 +90,7 @@ func (c *Config) validateApp(a *App, keys map[string]bool) []error {
 	}
 	var errs []error
 	bad := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("apps.%s.faces.sinch: "+format, append([]any{a.App.ID}, args...)...))
+		errs = append(errs, fmt.Errorf("apps.%s.faces.sinch."+format, append([]any{a.App.ID}, args...)...))
 	}
 	switch key := a.Credentials.Key; {
 	case key == "" || strings.ContainsAny(key, ": \t\r\n"):
@@ -110,10 +110,10 @@ func (c *Config) validateApp(a *App, keys map[string]bool) []error {
 	}
 	if a.MinLevel == sinchauth.LevelPublic {
 		if a.CallbackURL == "" {
-			bad("minimum_level: public needs a callback_url: without the app's word anybody could send at its cost")
+			bad("minimum_auth: public needs a callback_url: without the app's word anybody could send at its cost")
 		}
 		if c.ClientAddr == nil {
-			bad("minimum_level: public needs to know clients' addresses")
+			bad("minimum_auth: public needs to know clients' addresses")
 		}
 	}
 	return errs

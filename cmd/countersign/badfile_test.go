@@ -130,7 +130,7 @@ func TestStartWithoutAPlaceForTheDatabase(t *testing.T) {
 		url  string
 		want []string
 	}{
-		{missing, []string{"database_url: " + missing + ": ", "make it"}},
+		{missing, []string{"environment COUNTERSIGN_DATABASE_URL: database_url: " + missing + ": ", "make it"}},
 		{p.dir, []string{"database_url: " + p.dir + ": ", "name a file in it"}},
 		{"mysql://u:s3cret@h/x", []string{"database_url: ", "postgres:// address"}},
 		{"postgres://u:s3cret@127.0.0.1:1/x", []string{"database_url: ", "cannot be reached"}},
@@ -163,5 +163,30 @@ func TestStartWithAWrongRedis(t *testing.T) {
 	node := p.node(t) // the control: without one the same place is fine
 	if status, a := node.call("GET", "/readyz", ""); status != http.StatusOK {
 		t.Errorf("control: %d %v", status, a)
+	}
+}
+
+// Settings that only the part that uses them can judge are named with path and line as well.
+func TestMistakesOfPartsNameTheirPlace(t *testing.T) {
+	p := newPlace(t, "")
+	for name, tt := range map[string]struct{ more, want string }{
+		"text":                {`    texts: {sms: {login: {en: "no code"}}}`, ": apps.shop.texts.sms.login.en: {{code}} is missing"},
+		"text for no channel": {`    texts: {fax: {"*": {en: "{{code}}"}}}`, ": apps.shop.texts.fax.*.en: the channel must be"},
+		"fixed code":          {`    test_numbers: {"+14155550100": {code: "1", expires: ` + time.Now().AddDate(0, 0, 9).Format(time.DateOnly) + `}}`, ": apps.shop.test_numbers.+14155550100.code: a fixed code"},
+		"route":               {`    routes: {voice: [hook]}`, ": apps.shop.routes.voice: the provider hook does not serve voice; its channels are sms"},
+		"no channel":          {`    routes: {fax: [hook]}`, `: apps.shop.routes.fax: "fax" is not a channel`},
+		"secret of a face":    {`    faces: {sinch: {key: 0f5c8a52-6d0e-4b8e-9a35-3e0c2f9d7b11, secret: x}}`, ": apps.shop.faces.sinch.secret: "},
+		"open face":           {`    faces: {sinch: {key: 0f5c8a52-6d0e-4b8e-9a35-3e0c2f9d7b11, secret: c2hvcC1zZWNyZXQtc2hvcC1zZWNyZXQ=, minimum_auth: public}}`, ": apps.shop.faces.sinch.minimum_auth: public needs a callback_url"},
+		"Redis":               {"redis_url: redis://127.0.0.1/99999", ": redis_url: the Redis URL's database must be a number"},
+		"Redis' parameter":    {"redis_url: redis://127.0.0.1/?timeout=5s", ": redis_url: the Redis URL has a parameter"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(production, "apps:\n  shop: {region: US}\n", "apps:\n  shop:\n    region: US\n"+tt.more+"\n", 1)
+			if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			line := 1 + strings.Count(text[:strings.Index(text, tt.more)], "\n")
+			p.refuses(t, nil, fmt.Sprintf("%s:%d%s", p.config, line, tt.want))
+		})
 	}
 }

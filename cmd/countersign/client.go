@@ -64,7 +64,7 @@ func (p *process) getenv(name string) string {
 
 func (p *process) sendCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "send PHONE", Short: "Start a verification: send a code to a phone", Args: cobra.ExactArgs(1),
+		Use: "send PHONE", Short: "Start a verification: send a code to a phone", Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := p.server(cmd)
 			if err != nil {
@@ -89,7 +89,7 @@ func (p *process) sendCommand() *cobra.Command {
 
 func (p *process) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check ID CODE", Short: "Check a code", Args: cobra.ExactArgs(2),
+		Use: "check ID CODE", Short: "Check a code", Args: arguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := p.server(cmd)
 			if err != nil {
@@ -113,6 +113,9 @@ func (p *process) checkCommand() *cobra.Command {
 // told adds to an error what helps at a terminal.
 func told(err error) error {
 	if p := (*client.Problem)(nil); errors.As(err, &p) {
+		if p.RetryAfter > 0 {
+			return fmt.Errorf("%w Try again in %d s.", p, p.RetryAfter)
+		}
 		return p // its code and detail, and nothing around them
 	}
 	return fmt.Errorf("%w; is `countersign serve` running?", err)

@@ -60,6 +60,19 @@ func (p *process) configure(cmd *cobra.Command) (*config.Config, error) {
 	return cfg, p.checkMode(cfg, src.DotEnv)
 }
 
+// placed says of each mistake that begins with a setting's path where that setting was made.
+func placed(cfg *config.Config, err error) error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []error
+		for _, one := range several.Unwrap() {
+			list = append(list, placed(cfg, one))
+		}
+		return errors.Join(list...)
+	}
+	path, _, _ := strings.Cut(err.Error(), ": ")
+	return fmt.Errorf("%s%w", cfg.Place(path), err)
+}
+
 // checkMode keeps the sandbox, whose keys everybody knows, away from anything real.
 func (p *process) checkMode(cfg *config.Config, dotEnv map[string]string) error {
 	if !cfg.IsSandbox() {

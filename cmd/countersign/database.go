@@ -42,15 +42,19 @@ func openDatabase(ctx context.Context, cfg *config.Config, opts sqlstore.Options
 // aboutDatabase names the setting and the file that an error is about. An address is not named: it may hold a password.
 func aboutDatabase(cfg *config.Config, err error) error {
 	path, ok := sqlitePath(cfg.DatabaseURL)
+	place := cfg.Place("database_url")
+	if place == "default: " {
+		place = ""
+	}
 	switch {
 	case !ok, strings.Contains(path, "://"):
-		return fmt.Errorf("database_url: %w", err)
+		return fmt.Errorf("%sdatabase_url: %w", place, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("database_url: %s: its directory does not exist; make it, or name a file elsewhere: %w", path, err)
+		return fmt.Errorf("%sdatabase_url: %s: its directory does not exist; make it, or name a file elsewhere: %w", place, path, err)
 	case errors.Is(err, syscall.EISDIR):
-		return fmt.Errorf("database_url: %s: this is a directory; name a file in it: %w", path, err)
+		return fmt.Errorf("%sdatabase_url: %s: this is a directory; name a file in it: %w", place, path, err)
 	}
-	return fmt.Errorf("database_url: %s: %w", path, err)
+	return fmt.Errorf("%sdatabase_url: %s: %w", place, path, err)
 }
 
 func ensureKeys(ctx context.Context, db *sqlstore.DB, master []byte) error {
@@ -119,7 +123,7 @@ func openStore(ctx context.Context, cfg *config.Config, db *sqlstore.DB, turn sy
 	}
 	store, err := redisstore.Open(ctx, opts)
 	if err != nil {
-		return nil, nil, fmt.Errorf("redis_url: %w", err)
+		return nil, nil, fmt.Errorf("%sredis_url: %w", cfg.Place("redis_url"), err)
 	}
 	return store, store.Run, nil
 }

@@ -36,7 +36,7 @@ func (p *process) keysCommand() *cobra.Command {
 	}
 	list.Flags().String("app", "", "only this app's")
 	revoke := &cobra.Command{
-		Use: "revoke ID", Short: "Revoke an API key; dead on every node within a second", Args: cobra.ExactArgs(1),
+		Use: "revoke ID", Short: "Revoke an API key; dead on every node within a second", Args: arguments(1),
 		RunE: p.withDatabase(func(ctx context.Context, cmd *cobra.Command, _ *config.Config, db *sqlstore.DB) error {
 			if err := db.RevokeKey(ctx, cmd.Flags().Arg(0)); err != nil {
 				return err
@@ -50,7 +50,7 @@ func (p *process) keysCommand() *cobra.Command {
 	}
 	rotate := &cobra.Command{
 		Use: "rotate signing|code|tag|seal|phone", Short: "Make a new key of the instance's own; the old ones stay as long as anything made with them",
-		Args: cobra.ExactArgs(1), ValidArgs: []string{"signing", "code", "tag", "seal", "phone"},
+		Args: arguments(1), ValidArgs: []string{"signing", "code", "tag", "seal", "phone"},
 		RunE: p.withDatabase(p.rotate),
 	}
 	for _, sub := range []*cobra.Command{newKey, list, revoke, rotate} {
@@ -192,7 +192,7 @@ func clockNow(ctx context.Context, cfg *config.Config, db *sqlstore.DB) (time.Ti
 
 func (p *process) unlockCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "unlock PHONE", Short: "Lift the lock-out of a phone that used up its guesses", Args: cobra.ExactArgs(1),
+		Use: "unlock PHONE", Short: "Lift the lock-out of a phone that used up its guesses", Args: arguments(1),
 		RunE: p.withDatabase(func(ctx context.Context, cmd *cobra.Command, cfg *config.Config, db *sqlstore.DB) error {
 			number, err := phone.Parse(cmd.Flags().Arg(0), "")
 			if err != nil {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"countersign/client"
 )
 
 // Exit codes.
@@ -67,14 +69,19 @@ func (p *process) run(ctx context.Context) int {
 	root.SetArgs(p.args)
 	root.SetOut(p.out)
 	root.SetErr(p.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
+	var refused *client.Problem
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
-		fmt.Fprintf(p.err, "countersign: %v\nTry: countersign --help\n", err)
+		fmt.Fprintf(p.err, "countersign: %v\nTry: %s --help\n", err, cmd.CommandPath())
 		return exitUsage
+	case errors.As(err, &refused) && wantsJSON(cmd) && refused.Raw != nil:
+		if err := printRaw(p.out, refused.Raw); err != nil {
+			fmt.Fprintf(p.err, "countersign: %v\n", err)
+		}
 	}
 	fmt.Fprintf(p.err, "countersign: %v\n", err)
 	return exitFailed
@@ -85,16 +92,28 @@ func (p *process) command() *cobra.Command {
 		Use:           "countersign",
 		Short:         "Phone verification and two-factor gateway",
 		Long:          "Countersign sends one-time codes, checks them and hands out signed proofs.\n`countersign serve` without a configuration runs a sandbox on 127.0.0.1:8080.",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("countersign {{.Version}}\n")
 	root.PersistentFlags().Bool("json", false, "print JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(p.serveCommand(), p.sendCommand(), p.checkCommand(), p.doctorCommand(), p.keysCommand(), p.unlockCommand(), p.policyCommand(), p.replayCommand(), p.simulateCommand(), p.versionCommand())
 	wrongArguments(root)
 	return root
+}
+
+// arguments takes as many arguments as the command's line names.
+func arguments(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fmt.Errorf("there are %d arguments where %d are wanted: %s", len(args), n, cmd.UseLine())
+		}
+		return nil
+	}
 }
 
 // wrongArguments makes wrong arguments and unknown commands a usage error for every command.

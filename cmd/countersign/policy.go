@@ -13,7 +13,7 @@ import (
 func (p *process) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Try the guard's policy", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	test := &cobra.Command{
-		Use: "test CASES.yaml", Short: "Ask the policy about cases and compare its answers with what they expect", Args: cobra.ExactArgs(1),
+		Use: "test CASES.yaml", Short: "Ask the policy about cases and compare its answers with what they expect", Args: arguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return p.policyTest(cmd, args[0]) },
 	}
 	test.Flags().String("policy", "", "policy file, instead of the configured one")

@@ -25,7 +25,7 @@ const longestLine = 64 << 10
 func (p *process) replayCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use: "replay LOG --policy FILE", Short: "Play recorded decisions against another policy", Args: cobra.ExactArgs(1),
+		Use: "replay LOG --policy FILE", Short: "Play recorded decisions against another policy", Args: arguments(1),
 		Long: "Plays a decision log (guard.decisions) against a policy and says what would have been sent, what that saves, and which of the people\n" +
 			"who confirmed would have been refused. Lines that cannot be played are reported and left out.",
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -114,7 +114,7 @@ func TestReplayRefuses(t *testing.T) {
 		says string
 	}{
 		{[]string{"replay", empty}, exitUsage, "--policy is missing"},
-		{[]string{"replay", "--policy", policy}, exitUsage, "arg"},
+		{[]string{"replay", "--policy", policy}, exitUsage, "countersign replay LOG"},
 		{[]string{"replay", filepath.Join(dir, "none.jsonl"), "--policy", policy}, exitFailed, "none.jsonl"},
 		{[]string{"replay", empty, "--policy", policy}, exitFailed, "there is no decision in it"},
 		{[]string{"replay", path("bad.jsonl", "{}\n"+strings.Repeat("x", 200_000)+"\n"), "--policy", policy}, exitFailed, "bad.jsonl:2: longer than"},

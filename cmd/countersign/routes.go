@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"countersign"
@@ -47,7 +48,7 @@ func routing(cfg *config.Config, routes []provider.Route) (provider.Config, erro
 	out := provider.Config{Routes: routes, Apps: map[string][]provider.Rule{}, Ladders: map[string][]countersign.Channel{}}
 	var mistakes []error
 	lines := func(r *config.Routing) []provider.Rule {
-		list, err := rules(cfg, r.Routes)
+		list, err := rules(cfg, r.Routes, routes)
 		mistakes = append(mistakes, err)
 		return list
 	}
@@ -66,19 +67,34 @@ func routing(cfg *config.Config, routes []provider.Route) (provider.Config, erro
 	return out, errors.Join(mistakes...)
 }
 
-func rules(cfg *config.Config, lines []config.Route) ([]provider.Rule, error) {
+func rules(cfg *config.Config, lines []config.Route, routes []provider.Route) ([]provider.Rule, error) {
 	var list []provider.Rule
+	var mistakes []error
 	for _, l := range lines {
 		ch, ok := countersign.ParseChannel(l.Channel)
 		if l.Channel == string(countersign.ChannelSeamless) {
 			ch, ok = countersign.ChannelSeamless, true
 		}
 		if !ok || ch == countersign.ChannelAuto {
-			return nil, fmt.Errorf("%s%s: %q is not a channel", cfg.Place(l.Path), l.Path, l.Channel)
+			mistakes = append(mistakes, fmt.Errorf("%s%s: %q is not a channel", cfg.Place(l.Path), l.Path, l.Channel))
+			continue
+		}
+		for _, r := range routes {
+			if slices.Contains(l.Providers, r.Name) && !slices.Contains(r.Channels, ch) {
+				mistakes = append(mistakes, fmt.Errorf("%s%s: the provider %s does not serve %s; its channels are %s", cfg.Place(l.Path), l.Path, r.Name, ch, spelled(r.Channels)))
+			}
 		}
 		list = append(list, provider.Rule{Channel: ch, Countries: l.Countries, Prefixes: l.Prefixes, Routes: l.Providers, Weights: l.Weights})
 	}
-	return list, nil
+	return list, errors.Join(mistakes...)
+}
+
+func spelled(channels []countersign.Channel) string {
+	names := make([]string, len(channels))
+	for i, ch := range channels {
+		names[i] = string(ch)
+	}
+	return strings.Join(names, ", ")
 }
 
 func ladder(names []string) []countersign.Channel {

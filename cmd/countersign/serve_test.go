@@ -190,9 +190,14 @@ func TestTheSandboxEndToEnd(t *testing.T) {
 	if code != exitDone || !strings.Contains(out, "Approved") {
 		t.Errorf("check: %d %s %s", code, out, errs)
 	}
-	code, _, errs = command(t, env, "send", "+14155550123")
-	if code != exitFailed || !strings.Contains(errs, "resend_too_soon") {
-		t.Errorf("a second send at once: %d %s", code, errs)
+	code, out, errs = command(t, env, "send", "+14155550123")
+	if code != exitFailed || !strings.Contains(errs, "resend_too_soon") || !strings.Contains(errs, "Try again in ") || out != "" {
+		t.Errorf("a second send at once: %d %s %s", code, out, errs)
+	}
+	code, out, errs = command(t, env, "send", "+14155550123", "--json")
+	var refused struct{ Code string }
+	if err := json.Unmarshal([]byte(out), &refused); err != nil || code != exitFailed || refused.Code != "resend_too_soon" || !strings.Contains(errs, "resend_too_soon: ") {
+		t.Errorf("in JSON: %d %s %s", code, out, errs)
 	}
 	for _, path := range []string{"/", "/verify", "/dev/inbox", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"} {
 		if status, _ := i.raw("GET", path, ""); status != http.StatusOK {
@@ -219,6 +224,12 @@ func TestWrongUsage(t *testing.T) {
 		if code, _, errs := command(t, nil, args...); code != exitUsage || errs == "" {
 			t.Errorf("%q: exit code %d, %s", args, code, errs)
 		}
+	}
+	if _, _, errs := command(t, nil, "check", "x"); !strings.Contains(errs, "countersign check ID CODE") || !strings.Contains(errs, "Try: countersign check --help") {
+		t.Errorf("it does not say what is missing: %s", errs)
+	}
+	if code, out, _ := command(t, nil, "--version"); code != exitDone || !strings.HasPrefix(out, "countersign ") {
+		t.Errorf("--version: %d %s", code, out)
 	}
 	if code, out, _ := command(t, nil, "version"); code != exitDone || !strings.HasPrefix(out, "countersign ") {
 		t.Errorf("version: %d %s", code, out)

@@ -126,7 +126,8 @@ func (g *generation) makeSinchFace() (*sinchapi.Face, error) {
 		}
 		c, err := credentials(a.SinchKey, a.SinchSecret)
 		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("apps.%s.faces.sinch: %w", id, err))
+			path := "apps." + id + ".faces.sinch"
+			mistakes = append(mistakes, fmt.Errorf("%s%s.secret: %w", g.cfg.Place(path+".secret"), path, err))
 			continue
 		}
 		apps = append(apps, sinchapi.App{App: g.apps.byID[id], Credentials: c, MinLevel: levels[a.SinchAuth], CallbackURL: a.SinchCallback})
@@ -141,5 +142,9 @@ func (g *generation) makeSinchFace() (*sinchapi.Face, error) {
 	if g.cfg.IsSandbox() {
 		cfg.Wall = time.Now // time travel moves the store's clock, and no client's
 	}
-	return sinchapi.New(cfg)
+	face, err := sinchapi.New(cfg)
+	if err != nil {
+		return nil, placed(g.cfg, err)
+	}
+	return face, nil
 }

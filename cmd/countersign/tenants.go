@@ -64,10 +64,28 @@ func newTenants(cfg *config.Config) (*tenants, error) {
 			app.Passkeys, err = passkeyParty(cfg, app.Name, cfg.Apps[id].Passkeys)
 		}
 		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("%sapps.%s: %w", cfg.Place("apps."+id), id, err))
+			mistakes = append(mistakes, aboutApp(cfg, id, err))
 		}
 	}
 	return t, errors.Join(mistakes...)
+}
+
+// aboutApp puts an app's path in front of each mistake in it, with the place: that of the setting, where the mistake
+// begins with its name, else that of the app's first setting.
+func aboutApp(cfg *config.Config, id string, err error) error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []error
+		for _, one := range several.Unwrap() {
+			list = append(list, aboutApp(cfg, id, one))
+		}
+		return errors.Join(list...)
+	}
+	app := "apps." + id
+	name, _, _ := strings.Cut(err.Error(), ": ")
+	if place := cfg.Place(app + "." + name); place != "" {
+		return fmt.Errorf("%s%s.%w", place, app, err)
+	}
+	return fmt.Errorf("%s%s: %w", cfg.Place(app), app, err)
 }
 
 func (t *tenants) add(id string, a *config.App) error {

@@ -27,6 +27,7 @@ func textsOf(name string, a *config.App) (*message.Catalog, error) {
 			}
 			opts.Overrides = append(opts.Overrides, message.Override{
 				Purpose: p, Channel: countersign.Channel(key.Channel), Locale: key.Locale, Subject: a.Subjects[key], Body: body,
+				Where: "texts." + key.Channel + "." + key.Purpose + "." + key.Locale,
 			})
 		}
 	}

@@ -53,6 +53,11 @@ func parseTarget(text string) (*target, error) {
 	if err != nil {
 		return nil, errors.New("the Redis URL's query cannot be read")
 	}
+	for name := range query {
+		if name != "sentinel_user" && name != "sentinel_password" && (name != "db" || scheme != "unix") {
+			return nil, errors.New("the Redis URL has a parameter that is not known; there are sentinel_user and sentinel_password with +sentinel, and db with unix")
+		}
+	}
 	t := &target{network: "tcp", sentinelUser: query.Get("sentinel_user"), sentinelPassword: query.Get("sentinel_password")}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		if err := t.parseUser(rest[:at]); err != nil {
@@ -146,7 +151,7 @@ func (t *target) parseDB(text string) error {
 	}
 	db, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return errors.New("the Redis URL's database is not a number")
+		return errors.New("the Redis URL's database must be a number from 0 to 65535")
 	}
 	t.db = int(db)
 	return nil
