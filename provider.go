@@ -113,6 +113,15 @@ func (f *Failure) Error() string {
 // Unwrap yields the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// Mistake is one wrong setting of a provider or of the routes.
+type Mistake struct {
+	Path    string // where, as in "routes.0.countries.1"
+	Problem string // what is wrong and what is expected; never the value of a secret
+}
+
+// Error implements error.
+func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
+
 // Wish is what a way is looked for.
 type Wish struct {
 	App     string

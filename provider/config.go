@@ -84,16 +84,7 @@ func DefaultAuto() []countersign.Channel {
 	return []countersign.Channel{countersign.ChannelSMS, countersign.ChannelWhatsApp, countersign.ChannelVoice}
 }
 
-// Mistake is one wrong setting.
-type Mistake struct {
-	Path    string // where, as in "routes.0.countries.1"
-	Problem string // what is wrong and what is expected
-}
-
-// Error implements error.
-func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
-
-// Validate reports every mistake, joined; each is a *Mistake.
+// Validate reports every mistake, joined; each is a *countersign.Mistake.
 func (c *Config) Validate() error {
 	v := validation{names: make(map[string]*Route, len(c.Routes))}
 	if len(c.Routes) == 0 {
@@ -127,7 +118,7 @@ type validation struct {
 }
 
 func (v *validation) wrong(path, problem string) {
-	v.mistakes = append(v.mistakes, &Mistake{Path: path, Problem: problem})
+	v.mistakes = append(v.mistakes, &countersign.Mistake{Path: path, Problem: problem})
 }
 
 func (v *validation) route(path string, r *Route) {

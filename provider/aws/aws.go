@@ -215,7 +215,7 @@ func (p *Provider) refused(got *outbound.Answer) *countersign.Failure {
 	name = name[strings.LastIndexByte(name, '#')+1:]
 	class, known := classes[name]
 	if !known {
-		return p.client.Fail(byStatus(got.Status), "HTTP "+strconv.Itoa(got.Status), nil)
+		return p.client.Fail(got.Class(), "HTTP "+strconv.Itoa(got.Status), nil)
 	}
 	detail := name
 	switch {
@@ -243,14 +243,4 @@ func (p *Provider) refused(got *outbound.Answer) *countersign.Failure {
 // reason says whether a text is one of the vendor's constants.
 func reason(s string) bool {
 	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
-}
-
-func byStatus(status int) countersign.FailureClass {
-	switch {
-	case status == http.StatusGatewayTimeout:
-		return countersign.FailUnknown
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
-		return countersign.FailTemporary
-	}
-	return countersign.FailOperator
 }

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
+	"countersign"
+
 	"countersign/provider/hidden"
+	"countersign/provider/outbound"
 )
 
 // Bounds of a send's deadline.
@@ -41,22 +42,18 @@ type Config struct {
 	Now       func() time.Time
 }
 
-// Mistake is one wrong setting.
-type Mistake struct{ Path, Problem string }
-
-// Error implements error.
-func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
-
 var (
 	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+){1,2}-\d{1,2}$`)
 	topicForm  = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
 	nameForm   = regexp.MustCompile(`^[A-Za-z0-9_:/+-]{1,256}$`)
 )
 
-// Validate reports every mistake, joined; each is a *Mistake.
+// Validate reports every mistake, joined; each is a *countersign.Mistake.
 func (c *Config) Validate() error {
 	var mistakes []error
-	wrong := func(path, problem string) { mistakes = append(mistakes, &Mistake{path, problem}) }
+	wrong := func(path, problem string) {
+		mistakes = append(mistakes, &countersign.Mistake{Path: path, Problem: problem})
+	}
 	if c.Name == "" {
 		wrong("name", "is missing")
 	}
@@ -80,7 +77,7 @@ func (c *Config) Validate() error {
 	if (c.KeyID == "") != (c.KeySecret == "") {
 		wrong("key_id", "and key_secret belong together")
 	}
-	if c.BaseURL != "" && !safeURL(c.BaseURL) {
+	if outbound.CheckAddress("base_url", c.BaseURL) != nil {
 		wrong("base_url", "must begin with https:// (http:// is for loopback addresses)")
 	}
 	if c.Timeout < 0 || c.Timeout > MaxTimeout {
@@ -111,17 +108,4 @@ func domain(region string) string {
 		return "amazonaws.com.cn"
 	}
 	return "amazonaws.com"
-}
-
-func safeURL(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }

@@ -177,7 +177,7 @@ func (c *chain) webIdentity(ctx context.Context) (credentials, bool, error) {
 	address := c.cfg.env("AWS_ENDPOINT_URL_STS")
 	if address == "" {
 		address = "https://sts." + c.region + "." + domain(c.region) + "/"
-	} else if !safeURL(address) {
+	} else if outbound.CheckAddress("AWS_ENDPOINT_URL_STS", address) != nil {
 		return credentials{}, false, errAddress
 	}
 	form := url.Values{

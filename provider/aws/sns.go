@@ -26,11 +26,10 @@ import (
 // it is exactly of that form: anything else would let a forger name his own.
 
 const (
-	maxCallback   = 256 << 10 // SNS' own bound of a message
-	maxAge        = time.Hour // SNS gives up on an endpoint sooner
-	maxRemembered = 20_000
-	maxKeys       = 8
-	callbackTime  = 4 * time.Second
+	maxCallback  = 256 << 10 // SNS' own bound of a message
+	maxAge       = time.Hour // SNS gives up on an endpoint sooner
+	maxKeys      = 8
+	callbackTime = 4 * time.Second
 )
 
 // topic is one SNS topic.
@@ -40,10 +39,9 @@ type topic struct {
 	host   string
 	client *outbound.Client
 
-	mu    sync.Mutex
-	keys  map[string]signer // by the certificate's address
-	seen  map[string]time.Time
-	order []string
+	mu   sync.Mutex
+	keys map[string]signer // by the certificate's address
+	seen callback.Memory
 }
 
 type signer struct {
@@ -55,7 +53,7 @@ func newTopic(cfg *Config) *topic {
 	region := topicForm.FindStringSubmatch(cfg.TopicARN)[2]
 	return &topic{
 		cfg: cfg, region: region, host: "sns." + region + "." + domain(region), client: outbound.New(cfg.Name, 3*time.Second, cfg.Transport),
-		keys: map[string]signer{}, seen: map[string]time.Time{},
+		keys: map[string]signer{},
 	}
 }
 
@@ -115,12 +113,12 @@ func (t *topic) serve(w http.ResponseWriter, r *http.Request, sink countersign.R
 		callback.Acknowledge(w, err)
 	case err != nil:
 		callback.Respond(w, http.StatusUnauthorized, nil)
-	case !t.add(n.MessageID):
+	case !t.seen.Add(n.MessageID):
 		callback.Acknowledge(w, nil)
 	default:
 		err := t.take(ctx, sink, &n)
 		if err != nil {
-			t.remove(n.MessageID)
+			t.seen.Forget(n.MessageID)
 		}
 		callback.Acknowledge(w, err)
 	}
@@ -210,32 +208,6 @@ func (t *topic) key(ctx context.Context, address string) (*rsa.PublicKey, error)
 	}
 	t.keys[address] = s
 	return s.key, nil
-}
-
-// add remembers a message, unless it is there.
-func (t *topic) add(id string) bool {
-	now := t.cfg.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for len(t.order) > 0 {
-		oldest := t.order[0]
-		if at, there := t.seen[oldest]; there && len(t.order) < maxRemembered && now.Sub(at) <= 2*maxAge {
-			break
-		}
-		delete(t.seen, oldest)
-		t.order = t.order[1:]
-	}
-	if _, there := t.seen[id]; there {
-		return false
-	}
-	t.seen[id], t.order = now, append(t.order, id)
-	return true
-}
-
-func (t *topic) remove(id string) {
-	t.mu.Lock()
-	delete(t.seen, id)
-	t.mu.Unlock()
 }
 
 func (t *topic) take(ctx context.Context, sink countersign.ReceiptSink, n *notification) error {

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -43,20 +42,16 @@ type Config struct {
 	Transport http.RoundTripper // http.Transport when nil
 }
 
-// Mistake is one wrong setting.
-type Mistake struct{ Path, Problem string }
-
-// Error implements error.
-func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
-
-// Validate reports every mistake, joined; each is a *Mistake.
+// Validate reports every mistake, joined; each is a *countersign.Mistake.
 func (c *Config) Validate() error {
 	var mistakes []error
-	wrong := func(path, problem string) { mistakes = append(mistakes, &Mistake{path, problem}) }
+	wrong := func(path, problem string) {
+		mistakes = append(mistakes, &countersign.Mistake{Path: path, Problem: problem})
+	}
 	if c.Name == "" {
 		wrong("name", "is missing")
 	}
-	if !safeURL(c.BaseURL) {
+	if c.BaseURL == "" || outbound.CheckAddress("base_url", c.BaseURL) != nil {
 		wrong("base_url", "must be the account's own, as in https://xxxxx.api.infobip.com (http:// is for loopback addresses)")
 	}
 	if c.APIKey == "" || strings.ContainsAny(string(c.APIKey), " \r\n\t") {
@@ -76,15 +71,6 @@ func (c *Config) Validate() error {
 
 func token(s string) bool {
 	return len(s) >= 22 && len(s) <= 128 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
-}
-
-func safeURL(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.RawQuery != "" {
-		return false
-	}
-	a, err := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && a.IsLoopback())
 }
 
 // Provider sends text messages from one account. It is safe for concurrent use.
@@ -263,13 +249,7 @@ func (p *Provider) judge(got *outbound.Answer, m *countersign.Message) (counters
 
 // refused classifies an answer that is no success.
 func (p *Provider) refused(got *outbound.Answer) *countersign.Failure {
-	class := countersign.FailOperator
-	switch {
-	case got.Status == http.StatusGatewayTimeout:
-		class = countersign.FailUnknown
-	case got.Status == http.StatusRequestTimeout, got.Status == http.StatusTooManyRequests, got.Status >= 500:
-		class = countersign.FailTemporary
-	}
+	class := got.Class()
 	text := "HTTP " + strconv.Itoa(got.Status)
 	var e struct {
 		Code       string `json:"errorCode"`

@@ -84,6 +84,17 @@ func (a *Answer) OK() bool { return a.Status >= 200 && a.Status <= 299 }
 // Into reads the answer's JSON.
 func (a *Answer) Into(v any) error { return json.Unmarshal(a.Body, v) }
 
+// Class is what the answer's status means for the next step, where the vendor says no more.
+func (a *Answer) Class() countersign.FailureClass {
+	switch {
+	case a.OK(), a.Status == http.StatusGatewayTimeout, a.Status == http.StatusConflict:
+		return countersign.FailUnknown // somebody may have acted
+	case a.Status == http.StatusRequestTimeout, a.Status == http.StatusTooEarly, a.Status == http.StatusTooManyRequests, a.Status >= 500:
+		return countersign.FailTemporary
+	}
+	return countersign.FailOperator
+}
+
 // Do asks once. Its failure is of class FailTemporary when the request never left, and FailUnknown when it may have
 // arrived. An answer of any status is no failure yet.
 func (c *Client) Do(ctx context.Context, q *Question) (*Answer, *countersign.Failure) {

@@ -67,17 +67,6 @@ var smsClasses = map[string]countersign.FailureClass{
 	"syntax_invalid_parameter_format": countersign.FailDestination,
 }
 
-// byStatus is for answers without a known code.
-func byStatus(status int) countersign.FailureClass {
-	switch {
-	case status == http.StatusGatewayTimeout, status == http.StatusConflict:
-		return countersign.FailUnknown // something behind the gateway may have acted
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests, status >= 500:
-		return countersign.FailTemporary
-	}
-	return countersign.FailOperator
-}
-
 // number reads an integer that some of the vendor's pages show as text.
 type number int
 
@@ -115,7 +104,7 @@ func verificationFailure(c *outbound.Client, a *outbound.Answer) *countersign.Fa
 	r := refusalOf(a)
 	known, ok := classes[int(r.Code)]
 	if !ok || int(r.Code)/100 != a.Status {
-		return c.Fail(byStatus(a.Status), "HTTP "+strconv.Itoa(a.Status), nil)
+		return c.Fail(a.Class(), "HTTP "+strconv.Itoa(a.Status), nil)
 	}
 	if r.Code == 40300 && strings.Contains(r.Message, "not available for given destination") {
 		known.class = countersign.FailDestination
@@ -133,5 +122,5 @@ func smsFailure(c *outbound.Client, a *outbound.Answer) *countersign.Failure {
 			return c.Fail(known, r.Code, nil)
 		}
 	}
-	return c.Fail(byStatus(a.Status), "HTTP "+strconv.Itoa(a.Status), nil)
+	return c.Fail(a.Class(), "HTTP "+strconv.Itoa(a.Status), nil)
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
 	"countersign/provider/hidden"
+	"countersign/provider/outbound"
 	"countersign/sinchauth"
 )
 
@@ -44,7 +44,7 @@ func (c *VerificationConfig) Validate() error {
 	if c.Credentials.Secret.IsZero() {
 		errs = append(errs, errors.New("application_secret: is missing"))
 	}
-	errs = append(errs, checkBase(c.BaseURL), checkTimeout(c.Timeout))
+	errs = append(errs, outbound.CheckAddress("base_url", c.BaseURL), checkTimeout(c.Timeout))
 	return errors.Join(errs...)
 }
 
@@ -90,7 +90,10 @@ func NewCallbackToken() hidden.Text { return hidden.Text(strings.ToLower(rand.Te
 
 // Validate reports everything that is wrong, by the setting's name.
 func (c *SMSConfig) Validate() error {
-	errs := []error{checkBase(c.BaseURL), checkBase(c.AuthURL), checkBase(c.CallbackURL), checkTimeout(c.Timeout)}
+	errs := []error{
+		outbound.CheckAddress("base_url", c.BaseURL), outbound.CheckAddress("auth_url", c.AuthURL), outbound.CheckAddress("public_url", c.CallbackURL),
+		checkTimeout(c.Timeout),
+	}
 	need := func(setting, value string) {
 		if value == "" {
 			errs = append(errs, fmt.Errorf("%s: is missing", setting))
@@ -127,17 +130,6 @@ func (c *SMSConfig) Validate() error {
 		errs = append(errs, errors.New("callback_token: callbacks need a token or a secret, or anybody could send them"))
 	}
 	return errors.Join(errs...)
-}
-
-func checkBase(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return errors.New("base_url: expected is an http or https address without user, query and fragment")
-	}
-	return nil
 }
 
 func checkTimeout(d time.Duration) error {

@@ -47,16 +47,12 @@ type Config struct {
 	Now        func() time.Time
 }
 
-// Mistake is one wrong setting.
-type Mistake struct{ Path, Problem string }
-
-// Error implements error.
-func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
-
-// Validate reports every mistake, joined; each is a *Mistake.
+// Validate reports every mistake, joined; each is a *countersign.Mistake.
 func (c *Config) Validate() error {
 	var mistakes []error
-	wrong := func(path, problem string) { mistakes = append(mistakes, &Mistake{path, problem}) }
+	wrong := func(path, problem string) {
+		mistakes = append(mistakes, &countersign.Mistake{Path: path, Problem: problem})
+	}
 	if c.Name == "" {
 		wrong("name", "is missing")
 	}

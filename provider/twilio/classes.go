@@ -72,16 +72,5 @@ func failure(c *outbound.Client, a *outbound.Answer) *countersign.Failure {
 	if r.Code > 0 {
 		detail += ", " + strconv.Itoa(r.Code)
 	}
-	return c.Fail(byStatus(a.Status), detail, nil)
-}
-
-// byStatus is for answers without a known code.
-func byStatus(status int) countersign.FailureClass {
-	switch {
-	case status >= 200 && status <= 299, status == http.StatusGatewayTimeout, status == http.StatusConflict:
-		return countersign.FailUnknown // somebody may have acted
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests, status >= 500:
-		return countersign.FailTemporary
-	}
-	return countersign.FailOperator
+	return c.Fail(a.Class(), detail, nil)
 }

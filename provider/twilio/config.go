@@ -3,12 +3,11 @@ package twilio
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"countersign/provider/hidden"
+	"countersign/provider/outbound"
 )
 
 // The vendor's addresses.
@@ -89,7 +88,7 @@ func (c *MessagingConfig) Validate() error {
 	if c.CallbackURL != "" && c.Account.Token == "" {
 		errs = append(errs, errors.New("auth_token: is missing; it verifies the vendor's delivery reports"))
 	}
-	errs = append(errs, checkAddress("base_url", c.BaseURL), checkAddress("public_url", c.CallbackURL))
+	errs = append(errs, outbound.CheckAddress("base_url", c.BaseURL), outbound.CheckAddress("public_url", c.CallbackURL))
 	return errors.Join(errs...)
 }
 
@@ -113,20 +112,5 @@ func (c *VerifyConfig) Validate() error {
 	if !serviceSID.MatchString(c.Service) {
 		errs = append(errs, errors.New("service_sid: expected is VA and 32 hexadecimal digits"))
 	}
-	return errors.Join(append(errs, checkAddress("base_url", c.BaseURL))...)
-}
-
-// checkAddress refuses what a password in clear would go to: http is for this machine only.
-func checkAddress(setting, text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return errors.New(setting + ": expected is an https address without user, query and fragment")
-	}
-	if host := u.Hostname(); u.Scheme == "http" && host != "localhost" && host != "::1" && !strings.HasPrefix(host, "127.") {
-		return errors.New(setting + ": http is taken for this machine's own addresses only; expected is https")
-	}
-	return nil
+	return errors.Join(append(errs, outbound.CheckAddress("base_url", c.BaseURL))...)
 }

@@ -2,7 +2,6 @@ package vonage
 
 import (
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -78,11 +77,5 @@ func (a *api) failure(got *outbound.Answer) *countersign.Failure {
 			return a.client.Fail(known.class, status+" "+known.name, nil)
 		}
 	}
-	switch {
-	case got.Status == http.StatusGatewayTimeout, got.Status == http.StatusConflict:
-		return a.client.Fail(countersign.FailUnknown, status, nil) // something behind the gateway may have acted
-	case got.Status == http.StatusRequestTimeout, got.Status == http.StatusTooEarly, got.Status == http.StatusTooManyRequests, got.Status >= 500:
-		return a.client.Fail(countersign.FailTemporary, status, nil)
-	}
-	return a.client.Fail(countersign.FailOperator, status, nil)
+	return a.client.Fail(got.Class(), status, nil)
 }

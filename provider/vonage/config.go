@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -56,22 +55,7 @@ func (c *Config) validate() []error {
 	if !keyForm.MatchString(c.Key) {
 		errs = append(errs, errors.New("vonage_key: expected is the account's API key, letters and digits"))
 	}
-	return append(errs, checkAddress("base_url", c.BaseURL), checkAddress("public_url", c.CallbackURL))
-}
-
-// checkAddress refuses what a password in clear would go to: http is for this machine only.
-func checkAddress(setting, text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return errors.New(setting + ": expected is an https address without user, query and fragment")
-	}
-	if host := u.Hostname(); u.Scheme == "http" && host != "localhost" && host != "::1" && !strings.HasPrefix(host, "127.") {
-		return errors.New(setting + ": http is taken for this machine's own addresses only; expected is https")
-	}
-	return nil
+	return append(errs, outbound.CheckAddress("base_url", c.BaseURL), outbound.CheckAddress("public_url", c.CallbackURL))
 }
 
 // api is one account.

@@ -76,16 +76,7 @@ type Receipts struct {
 	Statuses map[string]string
 }
 
-// Mistake is one wrong setting.
-type Mistake struct {
-	Path    string // as in "receipts.statuses.DELIVRD"
-	Problem string // what is wrong and what is expected; never the value of a secret
-}
-
-// Error implements error.
-func (m *Mistake) Error() string { return m.Path + ": " + m.Problem }
-
-// Validate reports every mistake, joined; each is a *Mistake.
+// Validate reports every mistake, joined; each is a *countersign.Mistake.
 func (c *Config) Validate() error {
 	_, err := compile(c)
 	return err
@@ -141,7 +132,7 @@ func compile(cfg *Config) (*compiled, error) {
 }
 
 func (c *compiled) wrong(path, problem string) {
-	c.mistakes = append(c.mistakes, &Mistake{Path: path, Problem: problem})
+	c.mistakes = append(c.mistakes, &countersign.Mistake{Path: path, Problem: problem})
 }
 
 func checkURL(text string, allowHTTP bool) error {

@@ -22,7 +22,7 @@ var _ countersign.HostedProvider = (*Hosted)(nil)
 // verification: cfg.Body must name the number and must not name our code.
 func NewHosted(cfg Config, options ...Option) (*Hosted, error) {
 	if cfg.Hosted == nil {
-		return nil, &Mistake{"hosted.report.url", "is missing: a vendor that makes the code must check it"}
+		return nil, &countersign.Mistake{Path: "hosted.report.url", Problem: "is missing: a vendor that makes the code must check it"}
 	}
 	p, err := newProvider(&cfg, options)
 	if err != nil {

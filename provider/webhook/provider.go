@@ -45,7 +45,7 @@ func WithRootCAs(cfg *tls.Config) Option {
 // New makes a provider, or reports every mistake in the configuration at once.
 func New(cfg Config, options ...Option) (*Provider, error) {
 	if cfg.Hosted != nil {
-		return nil, &Mistake{"hosted", "is for vendors that make the code themselves (NewHosted)"}
+		return nil, &countersign.Mistake{Path: "hosted", Problem: "is for vendors that make the code themselves (NewHosted)"}
 	}
 	return newProvider(&cfg, options)
 }
