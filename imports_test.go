@@ -17,7 +17,7 @@ func TestWhoImportsWhom(t *testing.T) {
 	allowed := map[string][]string{
 		"":                      {"phone"},
 		"phone":                 {},
-		"guard":                 {},
+		"guard":                 {"yamlfile"},
 		"challenge":             {},
 		"simulate":              {"guard"},
 		"metrics":               {},
@@ -25,7 +25,8 @@ func TestWhoImportsWhom(t *testing.T) {
 		"signing":               {},
 		"passkey":               {},
 		"passkey/passkeytest":   {},
-		"config":                {},
+		"config":                {"yamlfile"},
+		"yamlfile":              {},
 		"config/configdoc":      {"config"},
 		"bench/kill":            {},
 		"web":                   {},

@@ -1,71 +1,27 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+
+	"countersign/yamlfile"
 )
-
-// notYAML says where a text stops to be YAML. The library's own words would quote the lines around the mistake, and a secret
-// may stand in them.
-func notYAML(name string, err error) error {
-	var mistake yaml.Error
-	if errors.As(err, &mistake) && mistake.GetToken() != nil {
-		at := mistake.GetToken().Position
-		return fmt.Errorf("%s:%d:%d: this is not YAML: %s", name, at.Line, at.Column, mistake.GetMessage())
-	}
-	return fmt.Errorf("%s: this is not YAML", name)
-}
-
-// maxDepth is how deep lists and maps may be nested on one line. The parser takes the square of it in memory, and no file of
-// ours goes beyond four.
-const maxDepth = 100
-
-// tooDeep says whether a text opens more brackets than it closes, by too many, or begins too many lists in a row. What
-// stands in quotes is counted too.
-func tooDeep(text []byte) bool {
-	depth, row := 0, 0
-	for i, c := range text {
-		switch {
-		case c == '[', c == '{':
-			depth++
-		case c == ']', c == '}':
-			depth = max(0, depth-1)
-		case (c == '-' || c == '?') && i+1 < len(text) && text[i+1] == ' ':
-			row++
-		case c != ' ':
-			row = 0
-		}
-		if depth > maxDepth || row > maxDepth {
-			return true
-		}
-	}
-	return false
-}
 
 // file flattens a YAML document into paths. Anchors, aliases, tags and merge keys are refused: what stands in the file
 // is what is meant.
 func (l *loader) file(name string, text []byte) []error {
-	if tooDeep(text) {
-		return []error{fmt.Errorf("%s: lists or maps are nested more than %d deep", name, maxDepth)}
-	}
-	doc, err := parser.ParseBytes(text, 0)
+	body, err := yamlfile.Parse(name, text)
 	if err != nil {
-		return []error{notYAML(name, err)}
+		return []error{err}
 	}
-	if len(doc.Docs) == 0 || doc.Docs[0].Body == nil {
+	if body == nil {
 		return nil
 	}
-	if len(doc.Docs) > 1 {
-		return []error{fmt.Errorf("%s: expected one document, found %d", name, len(doc.Docs))}
-	}
 	f := &flattener{loader: l, name: name}
-	f.walk("", doc.Docs[0].Body)
+	f.walk("", body)
 	return f.mistakes
 }
 
@@ -76,7 +32,7 @@ type flattener struct {
 }
 
 func (f *flattener) bad(n ast.Node, format string, args ...any) {
-	f.mistakes = append(f.mistakes, fmt.Errorf("%s:%d: %s", f.name, n.GetToken().Position.Line, fmt.Sprintf(format, args...)))
+	f.mistakes = append(f.mistakes, fmt.Errorf("%s:%d: %s", f.name, yamlfile.Line(n), fmt.Sprintf(format, args...)))
 }
 
 func (f *flattener) walk(path string, n ast.Node) {
@@ -143,7 +99,7 @@ func (f *flattener) leaf(path string, n ast.Node, list []string) {
 		f.bad(n, "%s is not a setting%s", path, f.nearest(path, func(s Setting) string { return s.Path }))
 		return
 	}
-	f.values[path] = value{list, fmt.Sprintf("%s:%d", f.name, n.GetToken().Position.Line)}
+	f.values[path] = value{list, fmt.Sprintf("%s:%d", f.name, yamlfile.Line(n))}
 }
 
 // item reads an entry of a list. In [env:A] the library takes a colon for a pair's although no space follows it; YAML
@@ -158,7 +114,7 @@ func item(n ast.Node) (string, bool) {
 	}
 	key, keyOK := scalar(pair.Key)
 	value, valueOK := scalar(pair.Value)
-	glued := pair.Value.GetToken().Position.Column == pair.GetToken().Position.Column+1
+	glued := yamlfile.Column(pair.Value) == yamlfile.Column(pair)+1
 	return key + ":" + value, keyOK && valueOK && glued
 }
 

@@ -16,7 +16,7 @@ import (
 // Case is one expectation of a policy: the answer to the last of so many starts.
 type Case struct {
 	Name   string
-	At     string // file and line
+	At     string // file, line and column
 	App    string
 	Region string // the app's, when the policy says no countries
 	To     string // number; # stands for a digit that changes from one start to the next
@@ -33,7 +33,7 @@ type Case struct {
 
 // ParseCases reads a file of cases: a list under `cases`.
 func ParseCases(name string, text []byte) ([]Case, error) {
-	r := &reader{name: name, lines: map[string]int{}}
+	r := &reader{name: name, places: map[string]string{}}
 	var cases []Case
 	r.document(text, func(key, path string, v ast.Node) {
 		list, ok := v.(*ast.SequenceNode)
@@ -50,7 +50,7 @@ func ParseCases(name string, text []byte) ([]Case, error) {
 
 func (r *reader) oneCase(n ast.Node, path string) Case {
 	c := Case{
-		At: fmt.Sprintf("%s:%d", r.name, n.GetToken().Position.Line), App: "demo", Name: path,
+		At: r.at(n), App: "demo", Name: path,
 		Channel: countersign.ChannelSMS, Purpose: countersign.PurposeLogin, Repeat: 1, Every: time.Second,
 	}
 	r.each(n, path, func(key, path string, v ast.Node) {
@@ -72,7 +72,7 @@ func (r *reader) oneCase(n ast.Node, path string) Case {
 		case "purpose":
 			var ok bool
 			if c.Purpose, ok = countersign.ParsePurpose(r.text(v, path)); !ok {
-				r.bad(v, path, "there is no such purpose")
+				r.bad(v, path, "expected one of signup, login, stepup, transaction")
 			}
 		case "client":
 			var err error
@@ -89,7 +89,7 @@ func (r *reader) oneCase(n ast.Node, path string) Case {
 		case "solved":
 			c.Solved = r.number(v, path, 0, countersign.MaxDifficulty)
 		default:
-			r.unknown(v, path, "name, app, region, to, want, rule, channel, purpose, client, repeat, every, solved")
+			r.unknown(path, "name, app, region, to, want, rule, channel, purpose, client, repeat, every, solved")
 		}
 	})
 	switch {

@@ -1,34 +1,34 @@
 package guard
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"countersign"
 	"countersign/phone"
+	"countersign/yamlfile"
 )
 
 // File is a policy file. docs/guard.md has its form.
 type File struct {
 	name     string
-	lines    map[string]int
+	places   map[string]string
 	defaults Policy
 	apps     map[string]Policy
 	Instance Instance
 	Money    *Money // nil when the file says nothing of it
 }
 
-// ParseFile reads a policy file. Everything that is wrong is told at once, each with its line and path.
+// ParseFile reads a policy file. Everything that is wrong is told at once, each with its line, column and path.
 func ParseFile(name string, text []byte) (*File, error) {
-	r := &reader{name: name, lines: map[string]int{}}
-	f := &File{name: name, lines: r.lines, apps: map[string]Policy{}}
+	r := &reader{name: name, places: map[string]string{}}
+	f := &File{name: name, places: r.places, apps: map[string]Policy{}}
 	r.document(text, func(key, path string, v ast.Node) {
 		switch key {
 		case "defaults":
@@ -43,13 +43,13 @@ func ParseFile(name string, text []byte) (*File, error) {
 				case "shadow":
 					f.Instance.Shadow = r.texts(v, path)
 				default:
-					r.unknown(v, path, "budgets, shadow")
+					r.unknown(path, "budgets, shadow")
 				}
 			})
 		case "money":
 			f.Money = r.money(v, path)
 		default:
-			r.unknown(v, path, "defaults, apps, instance, money")
+			r.unknown(path, "defaults, apps, instance, money")
 		}
 	})
 	if err := errors.Join(r.errs...); err != nil {
@@ -99,17 +99,17 @@ func (f *File) Place(err error) error {
 	seen := map[string]bool{}
 	for _, err := range list {
 		path, what, _ := strings.Cut(err.Error(), ": ")
-		line, found := 0, path
-		for p := path; p != "" && line == 0; {
-			if line = f.lines[p]; line == 0 && strings.HasPrefix(p, "apps.") {
+		place, found := "", path
+		for p := path; p != "" && place == ""; {
+			if place = f.places[p]; place == "" && strings.HasPrefix(p, "apps.") {
 				if _, rest, ok := strings.Cut(p[len("apps."):], "."); ok {
-					line, found = f.lines["defaults."+rest], "defaults"+strings.TrimPrefix(path, p[:len(p)-len(rest)-1])
+					place, found = f.places["defaults."+rest], "defaults"+strings.TrimPrefix(path, p[:len(p)-len(rest)-1])
 				}
 			}
 			cut := strings.LastIndexByte(p, '.')
 			p = p[:max(0, cut)]
 		}
-		text := fmt.Sprintf("%s:%d: %s: %s", f.name, line, found, what)
+		text := fmt.Sprintf("%s: %s: %s", cmp.Or(place, f.name), found, what)
 		if !seen[text] {
 			seen[text] = true
 			placed = append(placed, errors.New(text))
@@ -154,70 +154,34 @@ func (p Policy) with(over Policy) Policy {
 	return p
 }
 
-// reader reads YAML by its nodes, so that every mistake has its line.
+// reader reads YAML by its nodes, so that every mistake has its place.
 type reader struct {
-	name  string
-	lines map[string]int
-	errs  []error
-}
-
-// maxDepth is how deep lists and maps may be nested on one line. The parser takes the square of it in memory, and no file of
-// ours goes beyond four.
-const maxDepth = 100
-
-// tooDeep says whether a text opens more brackets than it closes, by too many, or begins too many lists in a row. What
-// stands in quotes is counted too.
-func tooDeep(text []byte) bool {
-	depth, row := 0, 0
-	for i, c := range text {
-		switch {
-		case c == '[', c == '{':
-			depth++
-		case c == ']', c == '}':
-			depth = max(0, depth-1)
-		case (c == '-' || c == '?') && i+1 < len(text) && text[i+1] == ' ':
-			row++
-		case c != ' ':
-			row = 0
-		}
-		if depth > maxDepth || row > maxDepth {
-			return true
-		}
-	}
-	return false
-}
-
-func notYAML(name string, err error) error {
-	var mistake yaml.Error
-	if errors.As(err, &mistake) && mistake.GetToken() != nil {
-		at := mistake.GetToken().Position
-		return fmt.Errorf("%s:%d:%d: this is not YAML: %s", name, at.Line, at.Column, mistake.GetMessage())
-	}
-	return fmt.Errorf("%s: this is not YAML", name)
+	name   string
+	places map[string]string // of each path: see at
+	errs   []error
 }
 
 func (r *reader) document(text []byte, visit func(key, path string, v ast.Node)) {
-	if tooDeep(text) {
-		r.errs = append(r.errs, fmt.Errorf("%s: lists or maps are nested more than %d deep", r.name, maxDepth))
-		return
+	body, err := yamlfile.Parse(r.name, text)
+	if err != nil {
+		r.errs = append(r.errs, err)
+	} else if body != nil {
+		r.each(body, "", visit)
 	}
-	doc, err := parser.ParseBytes(text, 0)
-	switch {
-	case err != nil:
-		r.errs = append(r.errs, notYAML(r.name, err))
-	case len(doc.Docs) > 1:
-		r.errs = append(r.errs, fmt.Errorf("%s: expected one document, found %d", r.name, len(doc.Docs)))
-	case len(doc.Docs) == 1 && doc.Docs[0].Body != nil:
-		r.each(doc.Docs[0].Body, "", visit)
-	}
+}
+
+// at is where a node is, as in "policy.yaml:3:5".
+func (r *reader) at(n ast.Node) string {
+	return fmt.Sprintf("%s:%d:%d", r.name, yamlfile.Line(n), yamlfile.Column(n))
 }
 
 func (r *reader) bad(n ast.Node, path, format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf("%s:%d: %s: %s", r.name, n.GetToken().Position.Line, path, fmt.Sprintf(format, args...)))
+	r.errs = append(r.errs, fmt.Errorf("%s: %s: %s", r.at(n), path, fmt.Sprintf(format, args...)))
 }
 
-func (r *reader) unknown(n ast.Node, path, known string) {
-	r.bad(n, path, "this is not known here; expected one of %s", known)
+// unknown refuses a name where it stands. path is one that each visited.
+func (r *reader) unknown(path, known string) {
+	r.errs = append(r.errs, fmt.Errorf("%s: %s: this is not known here; expected one of %s", r.places[path], path, known))
 }
 
 // each visits the members of a mapping, none of which may come twice.
@@ -246,7 +210,7 @@ func (r *reader) each(n ast.Node, path string, visit func(key, path string, v as
 			continue
 		}
 		seen[key] = true
-		r.lines[at] = m.Key.GetToken().Position.Line
+		r.places[at] = r.at(m.Key)
 		visit(key, at, m.Value)
 	}
 }
@@ -283,6 +247,15 @@ func (r *reader) number(n ast.Node, path string, low, high int) int {
 	return v
 }
 
+// lineTypes lists the line types that a policy may name.
+func lineTypes() string {
+	var names []string
+	for t := phone.Mobile; t <= phone.Voicemail; t++ {
+		names = append(names, t.String())
+	}
+	return strings.Join(names, ", ")
+}
+
 func (r *reader) policy(n ast.Node, path string) (p Policy) {
 	r.each(n, path, func(key, path string, v ast.Node) {
 		switch key {
@@ -294,7 +267,7 @@ func (r *reader) policy(n ast.Node, path string) (p Policy) {
 			for _, name := range r.texts(v, path) {
 				kind, ok := phone.ParseLineType(name)
 				if !ok {
-					r.bad(v, path, "there is no line type %q", name)
+					r.bad(v, path, "%q: expected one of %s", name, lineTypes())
 				}
 				p.Types = append(p.Types, kind)
 			}
@@ -313,7 +286,7 @@ func (r *reader) policy(n ast.Node, path string) (p Policy) {
 		case "shadow":
 			p.Shadow = r.texts(v, path)
 		default:
-			r.unknown(v, path, "countries, line_types, allow, deny, channels, purposes, rates, budgets, shadow")
+			r.unknown(path, "countries, line_types, allow, deny, channels, purposes, rates, budgets, shadow")
 		}
 	})
 	return p
@@ -323,7 +296,7 @@ func (r *reader) rates(n ast.Node, path string, p *Policy) {
 	r.each(n, path, func(key, path string, v ast.Node) {
 		to := map[string]*int{RuleClientStarts: &p.ClientStarts, RuleClientCeiling: &p.ClientCeiling, RuleClientChecks: &p.ClientChecks}[key]
 		if to == nil {
-			r.unknown(v, path, "client_starts, client_ceiling, client_checks")
+			r.unknown(path, "client_starts, client_ceiling, client_checks")
 			return
 		}
 		*to = r.number(v, path, 1, maxBudget)
@@ -341,7 +314,7 @@ func (r *reader) budgets(n ast.Node, path string) map[string]countersign.Budget 
 			case "refill":
 				b.Refill = r.number(v, path, 1, maxBudget)
 			default:
-				r.unknown(v, path, "capacity, refill")
+				r.unknown(path, "capacity, refill")
 			}
 		})
 		m[name] = b
@@ -353,7 +326,7 @@ func (r *reader) channels(n ast.Node, path string) (list []countersign.Channel) 
 	for _, name := range r.texts(n, path) {
 		ch, ok := countersign.ParseChannel(name)
 		if !ok || ch == countersign.ChannelAuto {
-			r.bad(n, path, "there is no channel %q", name)
+			r.bad(n, path, "%q: expected one of sms, voice, flashcall, whatsapp, email", name)
 		}
 		list = append(list, ch)
 	}
@@ -365,7 +338,7 @@ func (r *reader) purposes(n ast.Node, path string) map[countersign.Purpose]Purpo
 	r.each(n, path, func(name, path string, v ast.Node) {
 		purpose, ok := countersign.ParsePurpose(name)
 		if !ok {
-			r.bad(v, path, "there is no purpose %q", name)
+			r.bad(v, path, "%q: expected one of signup, login, stepup, transaction", name)
 		}
 		var p PurposePolicy
 		r.each(v, path, func(key, path string, v ast.Node) {
@@ -375,7 +348,7 @@ func (r *reader) purposes(n ast.Node, path string) map[countersign.Purpose]Purpo
 			case "channels":
 				p.Channels = r.channels(v, path)
 			default:
-				r.unknown(v, path, "countries, channels")
+				r.unknown(path, "countries, channels")
 			}
 		})
 		m[purpose] = p

@@ -196,7 +196,7 @@ func (r *reader) money(n ast.Node, path string) *Money {
 		case "apps":
 			r.each(v, path, func(app, path string, v ast.Node) { m.Apps[app] = r.cap(v, path) })
 		default:
-			r.unknown(v, path, "prices, currency, instance, app, apps, country")
+			r.unknown(path, "prices, currency, instance, app, apps, country")
 		}
 	})
 	return m
@@ -224,7 +224,7 @@ func (r *reader) cap(n ast.Node, path string) (c Cap) {
 		case "month":
 			c.Month = amount
 		default:
-			r.unknown(v, path, "day, month")
+			r.unknown(path, "day, month")
 		}
 	})
 	return c

@@ -47,8 +47,8 @@ func TestPrices(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"": "no prices", "*,SE,sms": "p.csv:1: expected provider", "\n*,SE,sms,1.": "p.csv:2: price", "*,SE,fax,1": "p.csv:1: channel",
-		"*,Sweden,sms,1": "p.csv:1: country", ",SE,sms,1": "p.csv:1: provider", "*,SE,sms,1\n*,SE,sms,2": "p.csv:2: this price is there twice",
+		"": "no prices", "*,SE,sms": "p.csv:1:1: expected provider", "\n*,SE,sms,1.": `p.csv:2:10: price: "1.": expected an amount`, "*,SE,fax,1": `p.csv:1:6: channel: "fax": expected sms`,
+		"*,  Sweden,sms,1": `p.csv:1:5: country: "Sweden": expected two letters`, ",SE,sms,1": "p.csv:1:1: provider", "*,SE,sms,1\n*,SE,sms,2": "p.csv:2:1: this price is there twice",
 	} {
 		if _, err := guard.ParsePrices("p.csv", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives %v, want %s", text, err, want)

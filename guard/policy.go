@@ -135,7 +135,7 @@ func (p Policy) prepare(where string, instance *Instance, errs *[]error) rules {
 		r.ceiling = max(DefaultClientCeiling, r.starts)
 	}
 	if r.starts < 0 || r.checks < 0 || r.ceiling < r.starts {
-		*errs = append(*errs, fmt.Errorf("%s.limits: a rate must be above 0, and a ceiling not below its rate", where))
+		*errs = append(*errs, fmt.Errorf("%s.rates: a rate must be above 0, and a ceiling not below its rate", where))
 	}
 	for purpose, pp := range p.Purposes {
 		pr := purposeRules{channels: pp.Channels}
@@ -169,7 +169,7 @@ func (r *rules) prepareBudgets(where string, p Policy, instance *Instance, errs 
 	known := meanings()
 	for _, name := range slices.Concat(p.Shadow, instance.Shadow) {
 		if known[name] == "" {
-			*errs = append(*errs, fmt.Errorf("%s.shadow: there is no rule %q", where, name))
+			*errs = append(*errs, fmt.Errorf("%s.shadow: there is no rule %q; expected one of %s", where, name, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
 		}
 		r.shadow[name] = true
 	}
@@ -190,11 +190,22 @@ func (r *rules) prepareBudgets(where string, p Policy, instance *Instance, errs 
 		r.budgets = append(r.budgets, prepared{b, r.shadow[b.name], time.Hour / time.Duration(b.budget.Refill)})
 	}
 	for name := range own {
-		*errs = append(*errs, fmt.Errorf("%s.budgets: there is no budget %q of an app", where, name))
+		*errs = append(*errs, fmt.Errorf("%s.budgets: there is no budget %q of an app; expected one of %s", where, name, budgetNames(false)))
 	}
 	for name := range shared {
-		*errs = append(*errs, fmt.Errorf("instance.budgets: there is no budget %q of the instance", name))
+		*errs = append(*errs, fmt.Errorf("instance.budgets: there is no budget %q of the instance; expected one of %s", name, budgetNames(true)))
 	}
+}
+
+// budgetNames lists the budgets of an app, or of the instance.
+func budgetNames(instance bool) string {
+	var names []string
+	for _, b := range budgetRules() {
+		if b.instance == instance {
+			names = append(names, b.name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // alone leaves out the budgets of all apps where the only app there is has a tighter one: both see the same messages, so

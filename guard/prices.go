@@ -56,18 +56,19 @@ func DefaultPrices() *Prices {
 	return p
 }
 
-// ParsePrices reads lines of provider,country,channel,price. Empty lines and those that begin with # say nothing.
+// ParsePrices reads lines of provider,country,channel,price. Empty lines and those that begin with # say nothing. Everything
+// that is wrong is told at once, each with its line and column.
 func ParsePrices(name string, text []byte) (*Prices, error) {
 	p := &Prices{by: map[priceOf]Micros{}, highest: map[priceOf]Micros{}}
 	var errs []error
 	n := 0
 	for line := range strings.Lines(string(text)) {
 		n++
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+		if bare := strings.TrimSpace(line); bare == "" || bare[0] == '#' {
 			continue
 		}
-		if err := p.add(strings.Split(line, ",")); err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
+		if column, err := p.add(strings.Split(line, ",")); err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d:%d: %w", name, n, column, err))
 		}
 	}
 	if len(p.by) == 0 && len(errs) == 0 {
@@ -79,35 +80,40 @@ func ParsePrices(name string, text []byte) (*Prices, error) {
 	return p, nil
 }
 
-func (p *Prices) add(fields []string) error {
+// add takes the fields of a line. With an error comes the column of the field that is wrong.
+func (p *Prices) add(fields []string) (column int, err error) {
 	if len(fields) != 4 {
-		return errors.New("expected provider,country,channel,price")
+		return 1, errors.New("expected provider,country,channel,price")
 	}
-	for i := range fields {
-		fields[i] = strings.TrimSpace(fields[i])
+	var columns [4]int
+	for i, next := 0, 1; i < len(fields); i++ {
+		field := fields[i]
+		columns[i] = next + len(field) - len(strings.TrimLeft(field, " \t"))
+		next += len(field) + 1
+		fields[i] = strings.TrimSpace(field)
 	}
 	of := priceOf{fields[0], fields[1], fields[2]}
 	price, err := ParseMicros(fields[3])
 	if err != nil {
-		return fmt.Errorf("price: %w", err)
+		return columns[3], fmt.Errorf("price: %q: %w", fields[3], err)
 	}
 	if ch, ok := countersign.ParseChannel(of.channel); of.channel != "*" && (!ok || ch == countersign.ChannelAuto || of.channel == "") {
-		return errors.New("channel: expected sms, voice, flashcall, whatsapp, email or *")
+		return columns[2], fmt.Errorf("channel: %q: expected sms, voice, flashcall, whatsapp, email or *", of.channel)
 	}
 	if of.country != "*" && (len(of.country) < 2 || len(of.country) > 3) {
-		return errors.New("country: expected two letters, such as SE, 001 or *")
+		return columns[1], fmt.Errorf("country: %q: expected two letters, such as SE, 001 or *", of.country)
 	}
 	if of.provider == "" {
-		return errors.New("provider: expected a provider's name in the configuration, or *")
+		return columns[0], errors.New("provider: expected a provider's name in the configuration, or *")
 	}
 	if _, twice := p.by[of]; twice {
-		return errors.New("this price is there twice")
+		return 1, errors.New("this price is there twice")
 	}
 	p.by[of] = price
 	any := priceOf{"", of.country, of.channel}
 	p.highest[any] = max(p.highest[any], price)
 	p.most = max(p.most, price)
-	return nil
+	return 0, nil
 }
 
 // Reserve is the most that a message may cost, whoever sends it. What has no price costs as much as the dearest.

@@ -78,7 +78,7 @@ func TestGuardOnAPolicyFile(t *testing.T) {
 
 	write("defaults:\n  countries: [SE]\n  budgets:\n    budget_prefix7: {capacity: 3, refill: 1}\n")
 	i.rewrite(main)
-	i.awaitLog(policy + `:3: defaults.budgets: there is no budget \"budget_prefix7\"`)
+	i.awaitLog(policy + `:3:3: defaults.budgets: there is no budget \"budget_prefix7\"`)
 	if e := explain("+46701294001"); e["decision"] != "deny" {
 		t.Errorf("after a wrong policy: %v", e)
 	}
@@ -231,7 +231,7 @@ func TestMoneyIsCapped(t *testing.T) {
 
 	write("prices.csv", "sandbox,US,sms,0.02\nother,US,sms,cheap\n")
 	i.rewrite(main)
-	i.awaitLog("prices.csv:2: price: expected an amount")
+	i.awaitLog("prices.csv:2:14: price: ")
 	if status, _ := i.call("POST", "/v1/verifications", `{"to":"+14155550124"}`); status != http.StatusTooManyRequests {
 		t.Errorf("after a wrong price file: %d", status)
 	}
