@@ -102,8 +102,8 @@ type FactorStore interface {
 	Factors(ctx context.Context, app, user string) ([]*FactorRecord, error)
 	// FactorByLookup finds a confirmed passkey; false where there is none.
 	FactorByLookup(ctx context.Context, app string, lookup Hash) (*FactorRecord, bool, error)
-	// RemoveFactor deletes one; false where there is none.
-	RemoveFactor(ctx context.Context, app, user, id string) (*FactorRecord, bool, error)
+	// RemoveFactor deletes one, which it gives where that was done.
+	RemoveFactor(ctx context.Context, r *RemoveFactor) (*FactorRecord, FactorResult, error)
 	// RemoveFactors deletes all of a user's, with what is counted of them, and ends all their sessions; false where there is
 	// no such user.
 	RemoveFactors(ctx context.Context, app, user string, at time.Time) (bool, error)
@@ -142,7 +142,7 @@ type AddFactor struct {
 	Factor *FactorRecord
 	// First allows it only where the user has none: nothing was shown.
 	First bool
-	// Renewal is for a factor that was shown to work; nil without one.
+	// Renewal is of the session that adds it; nil while the factor waits for its confirmation.
 	Renewal *Renewal
 	At      time.Time
 }
@@ -152,6 +152,13 @@ type ConfirmFactor struct {
 	App, User, ID string
 	Counter       int64 // of the code that was shown
 	First         bool  // as in AddFactor
+	Renewal       *Renewal
+	At            time.Time
+}
+
+// RemoveFactor deletes a factor.
+type RemoveFactor struct {
+	App, User, ID string
 	Renewal       *Renewal
 	At            time.Time
 }

@@ -125,25 +125,34 @@ func (a *Accounts) Factors(ctx context.Context, app *App, user string) ([]*Facto
 	return list, nil
 }
 
-// RemoveFactor removes a factor of the person who is logged in, from a session that has shown one a moment ago.
-func (a *Accounts) RemoveFactor(ctx context.Context, app *App, s *Session, id string) (*Factor, error) {
+// RemoveFactor removes a factor of the person who is logged in, from a session that has shown one a moment ago. The session
+// goes on with new tokens.
+func (a *Accounts) RemoveFactor(ctx context.Context, app *App, s *Session, id string) (*Factor, *Login, error) {
 	if !ValidFactorID(id) {
-		return nil, factorRefusal(FactorNone)
+		return nil, nil, factorRefusal(FactorNone)
 	}
-	if !s.SteppedUp(a.cfg.Now()) {
-		return nil, stepUpRequired()
+	now := a.cfg.Now()
+	if !s.SteppedUp(now) {
+		return nil, nil, stepUpRequired()
 	}
-	r, found, err := a.cfg.Factors.RemoveFactor(ctx, app.ID, s.User, id)
+	next, token, err := a.continued(s, now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if !found {
-		return nil, factorRefusal(FactorNone)
+	r, result, err := a.cfg.Factors.RemoveFactor(ctx, &RemoveFactor{
+		App: app.ID, User: s.User, ID: id, Renewal: &Renewal{Ends: s.ID, Session: next}, At: now,
+	})
+	if err == nil {
+		err = factorRefusal(result)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	if !r.Confirmed.IsZero() {
 		a.factorEvent(ctx, EventFactorRemoved, app, s.User, r.Type)
 	}
-	return describeFactor(r, ""), nil
+	l, err := a.login(ctx, next, token)
+	return describeFactor(r, ""), l, err
 }
 
 // ResetFactors removes all further factors of a user who has lost them, and ends all their sessions. It is for the

@@ -149,33 +149,38 @@ func (a *Accounts) matchRecovery(ctx context.Context, set *recoverySet, g recove
 }
 
 // NewRecoveryCodes gives the person who is logged in ten codes, in the place of those that they had. Where they have a
-// factor already, the session must have shown one a moment ago.
-func (a *Accounts) NewRecoveryCodes(ctx context.Context, q *EnrolRequest) (*RecoverySet, error) {
+// factor already, the session must have shown one a moment ago. It goes on with new tokens.
+func (a *Accounts) NewRecoveryCodes(ctx context.Context, q *EnrolRequest) (*RecoverySet, *Login, error) {
 	u, err := a.User(ctx, q.App, q.Session.User)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := mayEnrol(u, q.Session, a.cfg.Now()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch fresh, err := a.oneOf(ctx, "recovery set", u.ID, maxRecoverySets); {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case !fresh:
-		return nil, &Error{Kind: ErrRateLimited, Limit: "recovery_codes", RetryAfter: 24 * time.Hour, Detail: "There were many new sets of recovery codes today. Use the last one, or wait a day."}
+		return nil, nil, &Error{Kind: ErrRateLimited, Limit: "recovery_codes", RetryAfter: 24 * time.Hour, Detail: "There were many new sets of recovery codes today. Use the last one, or wait a day."}
 	}
 	texts, set, err := a.newRecoveryCodes(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r, err := a.newFactor(q, FactorRecovery, &factorSecret{Codes: set})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.Confirmed = r.Created
-	if err := a.addFactor(ctx, q, r, nil); err != nil {
-		return nil, err
+	next, token, err := a.continued(q.Session, r.Created)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.addFactor(ctx, q, r, &Renewal{Ends: q.Session.ID, Session: next}); err != nil {
+		return nil, nil, err
 	}
 	a.factorEvent(ctx, EventFactorAdded, q.App, q.Session.User, FactorRecovery)
-	return &RecoverySet{Factor: describeFactor(r, q.Name), Codes: texts}, nil
+	l, err := a.login(ctx, next, token)
+	return &RecoverySet{Factor: describeFactor(r, q.Name), Codes: texts}, l, err
 }

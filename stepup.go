@@ -156,12 +156,22 @@ func (a *Accounts) stepUpByProof(ctx context.Context, q *StepUpRequest) (*Login,
 	return l, err
 }
 
-// renewed is a session that takes the place of one in which a further factor was shown now. It does not live longer.
+// renewed is a session that takes the place of one in which a further factor was shown now.
 func (a *Accounts) renewed(s *Session, means []string, now time.Time) (*SessionRecord, refreshToken, error) {
+	r, token, err := a.continued(s, now)
+	if err == nil {
+		r.AMR, r.AuthTime, r.FactorTime = withMeans(s.AMR, append(slices.Clone(means), amrMFA)...), now, now
+	}
+	return r, token, err
+}
+
+// continued is a session that takes the place of one of the same person, and says of them what that one did. It does not
+// live longer.
+func (a *Accounts) continued(s *Session, now time.Time) (*SessionRecord, refreshToken, error) {
 	token := newRefreshToken()
 	r := &SessionRecord{
-		ID: token.session(), App: s.App, User: s.User, Kind: s.Kind, AMR: withMeans(s.AMR, append(slices.Clone(means), amrMFA)...),
-		AuthTime: now, Created: s.Created, Seen: now, Expires: s.Expires, FactorTime: now, Family: token.familyHash(), Current: token.hash(),
+		ID: token.session(), App: s.App, User: s.User, Kind: s.Kind, AMR: s.AMR, AuthTime: s.AuthTime, Created: s.Created, Seen: now,
+		Expires: s.Expires, FactorTime: s.FactorTime, Family: token.familyHash(), Current: token.hash(),
 	}
 	client, err := json.Marshal(s.Client)
 	if err != nil {

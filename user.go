@@ -105,7 +105,7 @@ type Redeemed struct {
 // MoveNumber asks for another number of a user.
 type MoveNumber struct {
 	App, User  string
-	Session    string    // the one that asks: it goes on, the others end
+	Renewal    *Renewal  // of the session that asks; the others end
 	From, To   Hash      // the number now, and the one after
 	Sealed     []byte    // the new number, bound to User
 	JTIs       [2]string // of both proofs; "" for none
@@ -121,11 +121,12 @@ type MoveResult uint8
 
 // The results.
 const (
-	MoveDone     MoveResult = iota
-	MoveRedeemed            // a proof was used before
-	MoveTaken               // another user holds the number, and proved it not long ago
-	MoveTooSoon             // the last change is too recent
-	MoveGone                // no such user with the number that it is changed from
+	MoveDone         MoveResult = iota
+	MoveRedeemed                // a proof was used before
+	MoveTaken                   // another user holds the number, and proved it not long ago
+	MoveTooSoon                 // the last change is too recent
+	MoveGone                    // no such user with the number that it is changed from
+	MoveSessionEnded            // the session that asks has ended
 )
 
 // User finds a user of an app.
@@ -208,8 +209,9 @@ type ChangeNumberRequest struct {
 
 // ChangeNumber gives a user another number. It takes a proof of the new one and a current factor, as a new
 // authenticator is bound with (NIST SP 800-63B-4, 3.1.3.3 and 4.1.2.1): a further one that the session has shown a moment
-// ago, or, for a user without, a proof of the number now. All other sessions of the user end.
-func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*User, error) {
+// ago, or, for a user without, a proof of the number now. The session goes on with new tokens; all
+// others of the user end.
+func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*Login, error) {
 	u, err := a.User(ctx, q.App, q.Session.User)
 	if err != nil {
 		return nil, err
@@ -225,7 +227,7 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 	now := a.cfg.Now()
 	ring := a.cfg.Keys()
 	m := &MoveNumber{
-		App: q.App.ID, User: u.ID, Session: q.Session.ID, To: ring.PhoneHash(to), JTIExpires: now.Add(ProofLifetime), At: now,
+		App: q.App.ID, User: u.ID, To: ring.PhoneHash(to), JTIExpires: now.Add(ProofLifetime), At: now,
 		MovedSince: now.Add(-NumberCooloff), StaleSince: now.Add(-NumberStale),
 	}
 	m.JTIs[0], m.Rekeys = fresh.ID, ring.rekeys(to)
@@ -240,6 +242,11 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 	if m.Sealed, err = ring.Seal(u.ID, []byte(to.encode())); err != nil {
 		return nil, err
 	}
+	next, token, err := a.continued(q.Session, now)
+	if err != nil {
+		return nil, err
+	}
+	m.Renewal = &Renewal{Ends: q.Session.ID, Session: next}
 	result, err := a.cfg.Users.MoveNumber(ctx, m)
 	if err != nil {
 		return nil, err
@@ -253,8 +260,7 @@ func (a *Accounts) ChangeNumber(ctx context.Context, q *ChangeNumberRequest) (*U
 		a.forgetDevices(ctx, q.App, u.Phone)
 		a.notify(q.App, u, NoticeNumberChanged)
 	}
-	u.Phone, u.Proved, u.Moved = to, now, now
-	return u, nil
+	return a.login(ctx, next, token)
 }
 
 // moveRefusal is what a person is told of a change of number; left is what remains of the last one's cool-off.
@@ -271,6 +277,8 @@ func moveRefusal(r MoveResult, left time.Duration) error {
 		}
 	case MoveGone:
 		return noSuchUser()
+	case MoveSessionEnded:
+		return revokedSession()
 	}
 	return nil
 }

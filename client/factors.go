@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// This file is about what people log in with beside their phone. Showing a factor gives the session new tokens, and the
-// old ones are dead: whatever answers a Session or a Renewed must be kept. Nothing of it is repeated where no answer came.
+// This file is about what people log in with beside their phone. Showing a factor, adding and removing one gives the session
+// new tokens, and the old ones are dead: whatever answers a Session must be kept. Nothing of it is repeated where no answer came.
 
 // FactorType is a kind of factor.
 type FactorType string
@@ -40,8 +40,9 @@ type TOTP struct {
 	Expires time.Time `json:"expires_at"`
 }
 
-// RecoveryCodes are codes for paper, shown once.
+// RecoveryCodes are codes for paper, shown once, and the new tokens of the session that made them.
 type RecoveryCodes struct {
+	Session
 	ID    string   `json:"id"`
 	Codes []string `json:"codes"`
 }
@@ -118,23 +119,23 @@ func (c *Client) ConfirmFactor(ctx context.Context, accessToken, id, code string
 // NewRecoveryCodes makes ten codes for paper in the place of those that there were.
 func (c *Client) NewRecoveryCodes(ctx context.Context, accessToken, name string) (*RecoveryCodes, error) {
 	r := &RecoveryCodes{}
-	if _, err := c.call(ctx, enrol("/v1/me/factors/recovery-codes", accessToken, name), r); err != nil {
+	answer, err := c.call(ctx, enrol("/v1/me/factors/recovery-codes", accessToken, name), r)
+	if err != nil {
 		return nil, err
 	}
 	if len(r.Codes) == 0 {
 		return nil, errors.New("the server's answer is not what was expected: it has no codes")
 	}
-	return r, nil
+	return r, r.take(answer)
 }
 
 // RemoveFactor removes a factor of an access token's user, whose session must have shown one within five minutes.
-func (c *Client) RemoveFactor(ctx context.Context, accessToken, id string) error {
+func (c *Client) RemoveFactor(ctx context.Context, accessToken, id string) (*Session, error) {
 	path, err := under("/v1/me/factors/", id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = c.call(ctx, request{method: http.MethodDelete, path: path, as: accessToken}, nil)
-	return err
+	return c.session(ctx, request{method: http.MethodDelete, path: path, as: accessToken})
 }
 
 // ResetFactors takes all factors off a user, for support that has found out in another way who asks.

@@ -102,9 +102,10 @@ func (c *Client) Me(ctx context.Context, accessToken string) (*Me, error) {
 	return m, nil
 }
 
-// ChangeNumber gives the user of an access token another number. The old one is told; all their other sessions end.
-func (c *Client) ChangeNumber(ctx context.Context, accessToken string, q *ChangeNumberRequest) (*User, error) {
-	return c.user(ctx, request{method: http.MethodPost, path: "/v1/me/phone_number", body: q, as: accessToken})
+// ChangeNumber gives the user of an access token another number. The old one is told, and all their other sessions end; this
+// one goes on with new tokens.
+func (c *Client) ChangeNumber(ctx context.Context, accessToken string, q *ChangeNumberRequest) (*Session, error) {
+	return c.session(ctx, request{method: http.MethodPost, path: "/v1/me/phone_number", body: q, as: accessToken})
 }
 
 // Devices lists the sessions of an access token's user.

@@ -76,8 +76,8 @@ func endDeviceDoc() *operation {
 func changeNumberDoc() *operation {
 	return &operation{
 		id: "changeMyPhoneNumber", tag: tagUsers, summary: "Change my number",
-		description: "Takes a proof of the new number and one of the present one or, for whoever has a further factor, a session that has shown it within the last five minutes. All other sessions end, the old number is told, and there is no second change for three days.",
-		in:          reflect.TypeFor[numberBody](), needed: true, status: http.StatusOK, out: reflect.TypeFor[user](), answer: "The user with the new number.",
+		description: "Takes a proof of the new number and one of the present one or, for whoever has a further factor, a session that has shown it within the last five minutes. The session goes on with new tokens, all others end, the old number is told, and there is no second change for three days.",
+		in:          reflect.TypeFor[numberBody](), needed: true, status: http.StatusOK, out: reflect.TypeFor[loginAnswer](), answer: "The user with the new number, and new tokens.",
 		fails: []countersign.Kind{
 			countersign.ErrProofRedeemed, countersign.ErrProofNotForLogin, countersign.ErrStepUpRequired, countersign.ErrNumberTaken, countersign.ErrRateLimited, countersign.ErrNotFound,
 		},

@@ -16,8 +16,8 @@ type Factors interface {
 	Factors(ctx context.Context, app *countersign.App, user string) ([]*countersign.Factor, error)
 	AddTOTP(ctx context.Context, q *countersign.EnrolRequest) (*countersign.TOTPEnrolment, error)
 	ConfirmTOTP(ctx context.Context, q *countersign.ConfirmRequest) (*countersign.Factor, *countersign.Login, error)
-	NewRecoveryCodes(ctx context.Context, q *countersign.EnrolRequest) (*countersign.RecoverySet, error)
-	RemoveFactor(ctx context.Context, app *countersign.App, s *countersign.Session, id string) (*countersign.Factor, error)
+	NewRecoveryCodes(ctx context.Context, q *countersign.EnrolRequest) (*countersign.RecoverySet, *countersign.Login, error)
+	RemoveFactor(ctx context.Context, app *countersign.App, s *countersign.Session, id string) (*countersign.Factor, *countersign.Login, error)
 	ResetFactors(ctx context.Context, app *countersign.App, user string) error
 	StepUp(ctx context.Context, q *countersign.StepUpRequest) (*countersign.Login, error)
 	EndOthers(ctx context.Context, app, user, except string, why countersign.EndReason) error
@@ -155,12 +155,18 @@ func (c *call) describeConfirmed(f *countersign.Factor, l *countersign.Login) *c
 	}
 }
 
-// recoveryAnswer is a new set of codes.
+// recoveryAnswer is a new set of codes, and the session's new tokens.
 type recoveryAnswer struct {
 	_ struct{} `additionalProperties:"true"`
 
 	ID    string   `json:"id" example:"fac_y2xk4w2nfy6vbm7x5hdo2ecatg"`
 	Codes []string `json:"codes" minItems:"10" maxItems:"10" example:"[\"a2bc-defg-hi34-jklm\"]" doc:"Shown once. Each is good once, in either case, with or without the hyphens."`
+
+	User         *user  `json:"user"`
+	AccessToken  string `json:"access_token,omitempty" doc:"The session's new one; the old one is dead. Not in the body where it was set as a cookie."`
+	TokenType    string `json:"token_type" enum:"Bearer,Cookie"`
+	ExpiresIn    int    `json:"expires_in" example:"900"`
+	RefreshToken string `json:"refresh_token,omitempty" doc:"The session's new one. Not in the body where it was set as a cookie."`
 }
 
 // newRecoveryCodes serves POST /v1/me/factors/recovery-codes.
@@ -170,22 +176,24 @@ func newRecoveryCodes(c *call) error {
 	if err != nil {
 		return err
 	}
-	set, err := c.s.cfg.Accounts.NewRecoveryCodes(c.r.Context(), q)
+	set, login, err := c.s.cfg.Accounts.NewRecoveryCodes(c.r.Context(), q)
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusCreated, recoveryAnswer{ID: set.Factor.ID, Codes: set.Codes})
+	a := c.describeLogin(login)
+	return c.answer(http.StatusCreated, recoveryAnswer{
+		ID: set.Factor.ID, Codes: set.Codes, User: a.User, AccessToken: a.AccessToken, TokenType: a.TokenType, ExpiresIn: a.ExpiresIn, RefreshToken: a.RefreshToken,
+	})
 }
 
 // removeFactor serves DELETE /v1/me/factors/{id}.
 func removeFactor(c *call) error {
-	f, err := c.s.cfg.Accounts.RemoveFactor(c.r.Context(), c.app.App, c.session, c.r.PathValue("id"))
+	f, login, err := c.s.cfg.Accounts.RemoveFactor(c.r.Context(), c.app.App, c.session, c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	c.factor = string(f.Type)
-	c.WriteHeader(http.StatusNoContent)
-	return nil
+	return c.answerLogin(http.StatusOK, login)
 }
 
 // resetFactors serves DELETE /v1/users/{id}/factors.

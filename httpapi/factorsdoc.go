@@ -62,8 +62,8 @@ func confirmFactorDoc() *operation {
 func newRecoveryCodesDoc() *operation {
 	return &operation{
 		id: "newRecoveryCodes", tag: tagFactors, summary: "Make recovery codes",
-		description: "Ten codes for paper, each good once, in the place of those that there were. Where the person has a factor already, the session must have shown one within the last five minutes.",
-		in:          reflect.TypeFor[enrolBody](), status: http.StatusCreated, out: reflect.TypeFor[recoveryAnswer](), answer: "The codes, once.",
+		description: "Ten codes for paper, each good once, in the place of those that there were. Where the person has a factor already, the session must have shown one within the last five minutes. The session goes on with new tokens, and the old ones are dead.",
+		in:          reflect.TypeFor[enrolBody](), status: http.StatusCreated, out: reflect.TypeFor[recoveryAnswer](), answer: "The codes, once, and the session's new tokens.",
 		fails: []countersign.Kind{countersign.ErrRateLimited, countersign.ErrStepUpRequired, countersign.ErrFactorExists, countersign.ErrNotFound},
 	}
 }
@@ -71,8 +71,8 @@ func newRecoveryCodesDoc() *operation {
 func removeFactorDoc() *operation {
 	return &operation{
 		id: "removeFactor", tag: tagFactors, summary: "Remove a factor",
-		description: "The session must have shown a further factor within the last five minutes; a text message does not do.",
-		status:      http.StatusNoContent, answer: "It is gone, and the person was told.",
+		description: "The session must have shown a further factor within the last five minutes; a text message does not do. The session goes on with new tokens, and the old ones are dead.",
+		status:      http.StatusOK, out: reflect.TypeFor[loginAnswer](), answer: "It is gone, and the person was told: the user, and new tokens.",
 		fails: []countersign.Kind{countersign.ErrStepUpRequired, countersign.ErrNotFound},
 	}
 }

@@ -22,7 +22,7 @@ type Accounts interface {
 
 	User(ctx context.Context, app *countersign.App, id string) (*countersign.User, error)
 	UserByPhone(ctx context.Context, app *countersign.App, to countersign.Address) (*countersign.User, bool, error)
-	ChangeNumber(ctx context.Context, q *countersign.ChangeNumberRequest) (*countersign.User, error)
+	ChangeNumber(ctx context.Context, q *countersign.ChangeNumberRequest) (*countersign.Login, error)
 	Erase(ctx context.Context, app *countersign.App, id string) error
 
 	Now() time.Time

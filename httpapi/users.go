@@ -142,13 +142,13 @@ func changeNumber(c *call) error {
 	if in.Proof == nil {
 		return invalid("/proof", "Send a proof of the new number.")
 	}
-	u, err := c.s.cfg.Accounts.ChangeNumber(c.r.Context(), &countersign.ChangeNumberRequest{
+	login, err := c.s.cfg.Accounts.ChangeNumber(c.r.Context(), &countersign.ChangeNumberRequest{
 		App: c.app.App, Session: c.session, Proof: *in.Proof, Current: in.CurrentProof,
 	})
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, describeUser(u))
+	return c.answerLogin(http.StatusOK, login)
 }
 
 // findUsers serves GET /v1/users?phone_number=.

@@ -179,7 +179,7 @@ func furtherFactors(t *testing.T, i *instanceUnderTest, login map[string]any) (s
 	t.Helper()
 	who := account{access: login["access_token"].(string)}
 	app := i.enrol(&who)
-	codes := i.onPaper(who)
+	codes := i.onPaper(&who)
 	stepUp := func(body string, want int) {
 		r := i.as(who, "POST", "/v1/sessions/step-up", body)
 		if r.status != want {

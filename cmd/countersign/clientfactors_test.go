@@ -139,7 +139,7 @@ func TestTheGoClientsFactors(t *testing.T) {
 	if _, err := c.Me(ctx, s.AccessToken); !errors.Is(err, client.ErrSessionRevoked) {
 		t.Errorf("the token of before: %v", err)
 	}
-	if err := c.RemoveFactor(ctx, elsewhere.AccessToken, renewed.Factor.ID); !errors.Is(err, client.ErrStepUpRequired) {
+	if _, err := c.RemoveFactor(ctx, elsewhere.AccessToken, renewed.Factor.ID); !errors.Is(err, client.ErrStepUpRequired) {
 		t.Errorf("removing without a factor: %v", err)
 	}
 	paper, err := c.NewRecoveryCodes(ctx, renewed.AccessToken, "Paper")
@@ -147,7 +147,7 @@ func TestTheGoClientsFactors(t *testing.T) {
 		t.Fatalf("NewRecoveryCodes = %+v, %v", paper, err)
 	}
 	device := &passkeytest.Device{Origin: i.url}
-	token := c.makePasskey(renewed.AccessToken, device).AccessToken
+	token := c.makePasskey(paper.AccessToken, device).AccessToken
 	list, err := c.Factors(ctx, token)
 	if err != nil || len(list) != 3 || list[0].Type != client.FactorTOTP || list[1].Remaining != 10 || list[2].Name != "Laptop" {
 		t.Fatalf("Factors = %+v, %v", list, err)
@@ -183,12 +183,19 @@ func TestTheGoClientsFactors(t *testing.T) {
 	}
 
 	changed, err := c.ChangeNumber(ctx, token, &client.ChangeNumberRequest{Proof: c.approve(&client.StartRequest{To: next, Purpose: client.PurposeStepUp})})
-	if err != nil || changed.PhoneNumber != next {
+	if err != nil || changed.User.PhoneNumber != next {
 		t.Fatalf("ChangeNumber = %+v, %v", changed, err)
 	}
-	if err := c.RemoveFactor(ctx, token, renewed.Factor.ID); err != nil {
-		t.Errorf("RemoveFactor: %v", err)
+	removed, err := c.RemoveFactor(ctx, changed.AccessToken, renewed.Factor.ID)
+	if err != nil {
+		t.Fatalf("RemoveFactor: %v", err)
 	}
+	for what, dead := range map[string]string{"a change of number": token, "a removal": changed.AccessToken} {
+		if _, err := c.Me(ctx, dead); !errors.Is(err, client.ErrSessionRevoked) {
+			t.Errorf("the token of before %s: %v", what, err)
+		}
+	}
+	token = removed.AccessToken
 	if err := c.ResetFactors(ctx, s.User.ID); err != nil {
 		t.Errorf("ResetFactors: %v", err)
 	}

@@ -95,7 +95,7 @@ func TestErasureLeavesNothing(t *testing.T) {
 		t.Fatalf("two users of one number: %s and %s", a.user, who.Subject)
 	}
 	app := i.enrol(&a)
-	i.onPaper(a)
+	i.onPaper(&a)
 	if r := i.as(a, "POST", "/v1/sessions/step-up", `{"totp":"000000"}`); r.status != 422 {
 		t.Fatalf("a wrong code: %d %v", r.status, r.body)
 	}

@@ -62,9 +62,9 @@ func (i *instanceUnderTest) enrol(a *account) authenticator {
 }
 
 // onPaper gives a person who has just shown a factor recovery codes. That takes a while, above all under the race detector.
-func (i *instanceUnderTest) onPaper(a account) (codes []string) {
+func (i *instanceUnderTest) onPaper(a *account) (codes []string) {
 	i.t.Helper()
-	made := i.as(a, "POST", "/v1/me/factors/recovery-codes", "")
+	made := i.as(*a, "POST", "/v1/me/factors/recovery-codes", "")
 	list, _ := made.body["codes"].([]any)
 	if len(list) == 0 {
 		i.t.Fatalf("recovery codes: %d %v", made.status, made.body)
@@ -72,6 +72,7 @@ func (i *instanceUnderTest) onPaper(a account) (codes []string) {
 	for _, c := range list {
 		codes = append(codes, c.(string))
 	}
+	a.access, a.refresh = made.text("access_token"), made.text("refresh_token")
 	return codes
 }
 
@@ -93,7 +94,7 @@ func TestOpenIDConnectSecondLevel(t *testing.T) {
 	number := freshNumber()
 	a := i.logIn(number)
 	app := i.enrol(&a)
-	codes := i.onPaper(a)
+	codes := i.onPaper(&a)
 
 	t.Run("an authenticator app", func(t *testing.T) {
 		b, v := newBrowser(t, i), newVisit()

@@ -157,19 +157,23 @@ func (d *DB) FactorByLookup(ctx context.Context, app string, lookup countersign.
 }
 
 // RemoveFactor implements countersign.FactorStore.
-func (d *DB) RemoveFactor(ctx context.Context, app, user, id string) (f *countersign.FactorRecord, found bool, err error) {
-	err = d.move(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		f, found = nil, false
-		if result, err := mayChange(ctx, tx, app, user, false); err != nil || result != countersign.FactorDone {
-			return err
+func (d *DB) RemoveFactor(ctx context.Context, r *countersign.RemoveFactor) (f *countersign.FactorRecord, result countersign.FactorResult, err error) {
+	result, err = d.factorMove(ctx, func(ctx context.Context, tx *sql.Tx) (countersign.FactorResult, error) {
+		f = nil
+		if result, err := mayChange(ctx, tx, r.App, r.User, false); err != nil || result != countersign.FactorDone {
+			return result, err
 		}
-		f, err = scanFactor(tx.QueryRowContext(ctx, `DELETE FROM factors WHERE id = $1 AND user_id = $2 AND app = $3 RETURNING `+factorColumns, id, user, app))
-		if found = err == nil; !found {
-			return unlessNone(err)
+		var err error
+		f, err = scanFactor(tx.QueryRowContext(ctx, `DELETE FROM factors WHERE id = $1 AND user_id = $2 AND app = $3 RETURNING `+factorColumns, r.ID, r.User, r.App))
+		if err != nil {
+			return countersign.FactorNone, unlessNone(err)
 		}
-		return countFactors(ctx, tx, user)
+		if err := countFactors(ctx, tx, r.User); err != nil {
+			return 0, err
+		}
+		return renew(ctx, tx, r.User, r.Renewal, r.At)
 	})
-	return f, found, err
+	return f, result, err
 }
 
 // RemoveFactors implements countersign.FactorStore.

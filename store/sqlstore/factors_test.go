@@ -312,11 +312,17 @@ func TestFactorsAreCounted(t *testing.T) {
 			}
 		}
 		count("no code is left", 2)
-		if f, found, err := d.RemoveFactor(t.Context(), "demo", user, key.ID); err != nil || !found || f.Type != countersign.FactorPasskey {
-			t.Errorf("RemoveFactor: %+v, %t, %v", f, found, err)
+		remove := &countersign.RemoveFactor{App: "demo", User: user, ID: key.ID, Renewal: &countersign.Renewal{Ends: "ses_none", Session: &countersign.SessionRecord{App: "demo"}}, At: epoch}
+		if _, got, err := d.RemoveFactor(t.Context(), remove); err != nil || got != countersign.FactorSessionEnded {
+			t.Errorf("RemoveFactor in a session that has ended: %d, %v", got, err)
 		}
-		if _, found, err := d.RemoveFactor(t.Context(), "demo", "usr_other", "fac_pending"); err != nil || found {
-			t.Errorf("another user's: %t, %v", found, err)
+		count("not removed", 2)
+		remove.Renewal = nil
+		if f, got, err := d.RemoveFactor(t.Context(), remove); err != nil || got != countersign.FactorDone || f.Type != countersign.FactorPasskey {
+			t.Errorf("RemoveFactor: %+v, %d, %v", f, got, err)
+		}
+		if _, got, err := d.RemoveFactor(t.Context(), &countersign.RemoveFactor{App: "demo", User: "usr_other", ID: "fac_pending", At: epoch}); err != nil || got != countersign.FactorNone {
+			t.Errorf("another user's: %d, %v", got, err)
 		}
 		count("removed", 1)
 		for n := 10; ; n++ {

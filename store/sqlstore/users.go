@@ -282,7 +282,14 @@ func (d *DB) MoveNumber(ctx context.Context, m *countersign.MoveNumber) (counter
 				return err
 			}
 		}
-		_, err = endSessions(ctx, tx, `user_id = $3 AND id <> $4`, countersign.EndedByFactor, m.At, m.User, m.Session)
+		renewed, err := renew(ctx, tx, m.User, m.Renewal, m.At)
+		if err != nil {
+			return err
+		}
+		if renewed != countersign.FactorDone {
+			return back(countersign.MoveSessionEnded)
+		}
+		_, err = endSessions(ctx, tx, `user_id = $3 AND id <> $4`, countersign.EndedByFactor, m.At, m.User, m.Renewal.Session.ID)
 		return err
 	})
 	return result, err

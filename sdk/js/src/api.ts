@@ -500,6 +500,8 @@ export interface components {
             pointer: string;
         };
         RecoveryAnswer: {
+            /** @description The session's new one; the old one is dead. Not in the body where it was set as a cookie. */
+            access_token?: string;
             /**
              * @description Shown once. Each is good once, in either case, with or without the hyphens.
              * @example [
@@ -507,8 +509,18 @@ export interface components {
              *     ]
              */
             codes: string[] | null;
+            /**
+             * Format: int64
+             * @example 900
+             */
+            expires_in: number;
             /** @example fac_y2xk4w2nfy6vbm7x5hdo2ecatg */
             id: string;
+            /** @description The session's new one. Not in the body where it was set as a cookie. */
+            refresh_token?: string;
+            /** @enum {string} */
+            token_type: "Bearer" | "Cookie";
+            user: components["schemas"]["User"];
         } & {
             [key: string]: unknown;
         };

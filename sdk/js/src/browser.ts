@@ -39,6 +39,13 @@ export interface BrowserCallOptions extends CallOptions {
 /** Each challenge after another is harder; there are four difficulties. */
 const mostChallenges = 4;
 
+/** How a new passkey is made. */
+export interface NewPasskeyOptions {
+  /** The person's own word for it. */
+  name?: string;
+  signal?: AbortSignal;
+}
+
 /** Calls one instance from a page of the app. */
 export class CountersignBrowser {
   readonly #transport: Transport;
@@ -92,8 +99,10 @@ export class CountersignBrowser {
   }
 
   /** Whoever is logged in: by an access token, or without one by the cookie of the instance's own site. */
-  as(accessToken?: string): Person {
-    return new Person(this.#transport, accessToken ?? byCookie);
+  as(accessToken: string): Person;
+  as(accessToken?: undefined): Person<CookieSession>;
+  as(accessToken?: string): Person | Person<CookieSession> {
+    return accessToken === undefined ? new Person<CookieSession>(this.#transport, byCookie) : new Person<Session>(this.#transport, accessToken);
   }
 
   /**
@@ -106,15 +115,19 @@ export class CountersignBrowser {
   }
 
   /** Makes a passkey for whoever is logged in. The session goes on with the tokens that come back; the old ones are dead. */
-  async createPasskey(accessToken?: string, { name, signal }: { name?: string; signal?: AbortSignal } = {}): Promise<Renewed> {
+  createPasskey(accessToken: string, options?: NewPasskeyOptions): Promise<Renewed>;
+  createPasskey(accessToken?: undefined, options?: NewPasskeyOptions): Promise<Renewed<CookieSession>>;
+  async createPasskey(accessToken?: string, { name, signal }: NewPasskeyOptions = {}): Promise<Renewed | Renewed<CookieSession>> {
     const passkey = await make(this.#transport, accessToken ?? byCookie, signal);
-    return this.as(accessToken).addPasskey({ ...passkey, ...(name ? { name } : {}) }, { signal });
+    return new Person<Session | CookieSession>(this.#transport, accessToken ?? byCookie).addPasskey({ ...passkey, ...(name ? { name } : {}) }, { signal });
   }
 
   /** Shows a passkey again, before something that matters. The session goes on with the tokens that come back. */
-  async stepUpWithPasskey(accessToken?: string, options: Omit<PasskeyOptions, 'autofill'> = {}): Promise<Session> {
+  stepUpWithPasskey(accessToken: string, options?: Omit<PasskeyOptions, 'autofill'>): Promise<Session>;
+  stepUpWithPasskey(accessToken?: undefined, options?: Omit<PasskeyOptions, 'autofill'>): Promise<CookieSession>;
+  async stepUpWithPasskey(accessToken?: string, options: Omit<PasskeyOptions, 'autofill'> = {}): Promise<Session | CookieSession> {
     const passkey = await use(this.#transport, '/v1/sessions/step-up/options', accessToken ?? byCookie, options);
-    return this.as(accessToken).stepUp({ passkey }, { signal: options.signal });
+    return new Person<Session | CookieSession>(this.#transport, accessToken ?? byCookie).stepUp({ passkey }, { signal: options.signal });
   }
 
   /**

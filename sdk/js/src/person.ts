@@ -1,14 +1,15 @@
 // A person who is logged in: what they may see and change of themselves, by their access token or by the session's cookie.
-// Showing a factor gives the session new tokens, and the old ones are dead: go on with a Person of the new one.
+// Showing a factor, and changing factors or the number, gives the session new tokens, and the old ones are dead: go on with a
+// Person of the new one. By cookie the new ones are in the cookies, and no script sees them.
 
 import { approved } from './approved.js';
 import { pathOf, randomKey, under, type Call, type CallOptions, type Transport } from './transport.js';
-import type { Approved, Ceremony, Channel, Device, Factor, Me, PasskeyAnswer, RecoveryCodes, Renewed, Session, StepUpRequest, StepUpStart, TOTP, User, Verification } from './wire.js';
+import type { Approved, Ceremony, Channel, CookieSession, Device, Factor, Me, PasskeyAnswer, RecoveryCodes, Renewed, Session, StepUpRequest, StepUpStart, TOTP, Verification } from './wire.js';
 
 type Signal = Pick<CallOptions, 'signal'>;
 
-/** Calls as one person. Made by `as` of a client. */
-export class Person {
+/** Calls as one person. Made by `as` of a client, which knows how the session's tokens travel. */
+export class Person<S extends Session | CookieSession = Session> {
   readonly #transport: Transport;
   readonly #as: Call['as'];
 
@@ -52,17 +53,17 @@ export class Person {
   }
 
   /** Takes an authenticator app into use once it has shown a right code. That is a step-up. */
-  confirmFactor(id: string, code: string, options: Signal = {}): Promise<Renewed> {
+  confirmFactor(id: string, code: string, options: Signal = {}): Promise<Renewed<S>> {
     return this.#change(`${under('/v1/me/factors/', id)}/confirm`, { code }, options);
   }
 
   /** Makes ten codes for paper in the place of those that there were. */
-  newRecoveryCodes(name?: string, options: Signal = {}): Promise<RecoveryCodes> {
+  newRecoveryCodes(name?: string, options: Signal = {}): Promise<RecoveryCodes<S>> {
     return this.#change('/v1/me/factors/recovery-codes', named(name), options);
   }
 
   /** Removes a factor; the session must have shown one within five minutes. */
-  removeFactor(id: string, options: Signal = {}): Promise<void> {
+  removeFactor(id: string, options: Signal = {}): Promise<S> {
     return this.#call('DELETE', under('/v1/me/factors/', id), options, false);
   }
 
@@ -72,7 +73,7 @@ export class Person {
   }
 
   /** Adds the passkey that a browser has made. That is a step-up. */
-  addPasskey(answer: PasskeyAnswer & { name?: string }, options: Signal = {}): Promise<Renewed> {
+  addPasskey(answer: PasskeyAnswer & { name?: string }, options: Signal = {}): Promise<Renewed<S>> {
     return this.#change('/v1/me/factors/passkeys', answer, options);
   }
 
@@ -81,18 +82,18 @@ export class Person {
     return this.#change('/v1/sessions/step-up/options', {}, options, true);
   }
 
-  /** Shows a factor again, before something that matters. By cookie the answer has no tokens: they are in the cookies. */
-  stepUp(request: StepUpRequest, options: Signal = {}): Promise<Session> {
+  /** Shows a factor again, before something that matters. */
+  stepUp(request: StepUpRequest, options: Signal = {}): Promise<S> {
     return this.#change('/v1/sessions/step-up', request, options);
   }
 
   /** Gives them another number. The old one is told; all their other sessions end. */
-  changeNumber(request: { proof: string; current_proof?: string }, options: Signal = {}): Promise<User> {
+  changeNumber(request: { proof: string; current_proof?: string }, options: Signal = {}): Promise<S> {
     return this.#change('/v1/me/phone_number', request, options);
   }
 
   /** Trades the refresh token in the cookie for new ones, in the cookies. Never do it twice at once: use navigator.locks. */
-  refresh(options: Signal = {}): Promise<Session> {
+  refresh(options: Signal = {}): Promise<CookieSession> {
     return this.#change('/v1/sessions/refresh', {}, options);
   }
 

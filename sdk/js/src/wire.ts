@@ -40,7 +40,7 @@ export type Device = Schemas['Device'];
 export type CookieSession = { user: User; token_type: 'Cookie'; expires_in: number };
 
 /** A session that was given new tokens: those of before are dead. */
-export type Renewed = Session & { factor: Factor };
+export type Renewed<S extends Session | CookieSession = Session> = S & { factor: Factor };
 
 /** The person who calls, with the session that they call by. */
 export type Me = Schemas['Me'];
@@ -54,8 +54,8 @@ export type StepUpRequest = Schemas['StepUpBody'];
 /** What an authenticator app is told, once. */
 export type TOTP = Schemas['TotpAnswer'];
 
-/** Codes for paper, shown once. */
-export type RecoveryCodes = { id: string; codes: string[] };
+/** Codes for paper, shown once, and the new tokens of the session that made them. */
+export type RecoveryCodes<S extends Session | CookieSession = Session> = S & { id: string; codes: string[] };
 
 /** What a browser is asked for about a passkey: WebAuthn's own JSON. */
 export interface Ceremony {

@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest';
 import { CountersignBrowser } from '../../src/browser.js';
 import type { Person } from '../../src/person.js';
+import type { CookieSession } from '../../src/wire.js';
 import { Sandbox } from '../../src/sandbox.js';
 import { Countersign } from '../../src/server.js';
 
@@ -20,7 +21,7 @@ const server: Calls<Countersign, Exclude<keyof Countersign, 'as' | 'proofs'>> = 
   healthy: (c) => c.healthy(), ready: (c) => c.ready(),
 };
 
-const person: Calls<Person> = {
+const person: Calls<Person | Person<CookieSession>> = {
   me: (p) => p.me(), devices: (p) => p.devices(), endDevice: (p) => p.endDevice('id'), endOtherDevices: (p) => p.endOtherDevices(), endSession: (p) => p.endSession(),
   factors: (p) => p.factors(), addTOTP: (p) => p.addTOTP(), confirmFactor: (p) => p.confirmFactor('id', '1'), newRecoveryCodes: (p) => p.newRecoveryCodes(),
   removeFactor: (p) => p.removeFactor('id'), newPasskey: (p) => p.newPasskey(), addPasskey: (p) => p.addPasskey({ ceremony: 'c', credential: {} }), askPasskey: (p) => p.askPasskey(),
