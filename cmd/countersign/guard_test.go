@@ -181,7 +181,7 @@ func TestPolicyCommand(t *testing.T) {
 	cases := "cases:\n- {name: home, to: \"+46701740605\", want: allow}\n- {name: abroad, to: \"+14155550123\", want: %s}\n"
 	for want, code := range map[string]int{"deny": exitDone, "allow": exitFailed} {
 		got, _, errs := command(t, nil, "policy", "test", file("cases.yaml", fmt.Sprintf(cases, want)), "--policy", policy)
-		if got != code || code == exitFailed && !strings.Contains(errs, "cases.yaml:3: abroad: got deny by number_country, want allow") {
+		if got != code || code == exitFailed && !strings.Contains(errs, "cases.yaml:3:3: abroad: got deny by number_country, want allow") {
 			t.Errorf("want %s: exit %d\n%s", want, got, errs)
 		}
 	}
