@@ -127,6 +127,7 @@ type face struct {
 	log    *logBook
 	inbox  *memoryInbox
 	client *http.Client
+	serves http.Handler
 	read   time.Duration // replaces the server's read timeout when set
 }
 
@@ -200,7 +201,7 @@ func (f *face) serve(cfg httpapi.Config) {
 	}
 	server.Config = limits
 	server.Start()
-	f.url, f.client = server.URL, server.Client()
+	f.url, f.client, f.serves = server.URL, server.Client(), handler
 	f.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	f.t.Cleanup(func() {
 		f.client.CloseIdleConnections()

@@ -28,30 +28,46 @@ func healthy(c *call) error { return c.answer(http.StatusOK, health{Status: "ok"
 // ready serves GET /readyz.
 func ready(c *call) error {
 	if c.draining() {
-		return c.notReady("draining")
+		return c.notReady("", "draining")
 	}
 	ctx, cancel := context.WithTimeout(c.r.Context(), readinessTimeout)
 	defer cancel()
 	var failing []string
+	why := ""
 	for _, part := range c.s.cfg.Readiness(ctx) {
 		if part.Err != nil {
 			failing = append(failing, part.Name)
 			c.err = errors.Join(c.err, fmt.Errorf("%s: %w", part.Name, part.Err))
+			why += "\n" + part.Name + ": " + part.Err.Error()
 		}
 	}
 	if len(failing) > 0 {
-		return c.notReady(failing...)
+		return c.notReady(why, failing...)
 	}
 	return c.answer(http.StatusOK, health{Status: "ok"})
 }
 
-// notReady names the parts and not their errors: the probe needs no key, and the log has them.
-func (c *call) notReady(parts ...string) error {
+// toOperators marks what came in by a listener for operators.
+type toOperators struct{}
+
+// ForOperators serves what h serves, on a listener that only operators reach: readiness says there why it fails.
+func ForOperators(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), toOperators{}, true)))
+	})
+}
+
+// notReady names the parts. Why they fail is for operators and for the sandbox: the probe needs no key, and errors name
+// hosts.
+func (c *call) notReady(why string, parts ...string) error {
+	if c.s.cfg.Sandbox == nil && c.r.Context().Value(toOperators{}) == nil {
+		why = ""
+	}
 	row := kinds[countersign.ErrUnavailable]
 	c.kind = countersign.ErrUnavailable
 	c.writeProblem(&problem{
 		Type: c.s.cfg.PublicURL + "/problems/unavailable", Title: row.title, Status: row.status, Code: string(countersign.ErrUnavailable),
-		Detail: "Not ready: " + strings.Join(parts, ", ") + ".", RequestID: c.id, RetryAfter: 1, Parts: parts,
+		Detail: "Not ready: " + strings.Join(parts, ", ") + "." + why, RequestID: c.id, RetryAfter: 1, Parts: parts,
 	})
 	return nil
 }

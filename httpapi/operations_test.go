@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +37,12 @@ func TestProbes(t *testing.T) {
 	if line := f.log.take(); !strings.Contains(line, "10.0.0.3") {
 		t.Errorf("the log does not say why: %s", line)
 	}
+	told := httptest.NewRecorder()
+	httpapi.ForOperators(f.serves).ServeHTTP(told, httptest.NewRequest("GET", "http://127.0.0.1/readyz", nil))
+	if told.Code != 503 || !strings.Contains(told.Body.String(), "store: dial tcp 10.0.0.3: refused") {
+		t.Errorf("operators are not told why: %d %s", told.Code, told.Body)
+	}
+	f.log.take()
 	f.ask("GET", "/healthz", "").want(200, "")
 	parts[1].Err = errors.New("the disk is full")
 	f.ask("GET", "/readyz", "").want(503, "unavailable")

@@ -124,7 +124,7 @@ func (i *instance) operationsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", i.metrics.Handler())
 	mux.Handle("GET /healthz", i.switchable)
-	mux.Handle("GET /readyz", i.switchable)
+	mux.Handle("GET /readyz", httpapi.ForOperators(i.switchable))
 	return mux
 }
 

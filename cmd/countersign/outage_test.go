@@ -63,6 +63,10 @@ func TestRedisIsAwayAtTheStart(t *testing.T) {
 	redis := newRedis(t)
 	i := newPlace(t, "mode: sandbox\n", redis.env()).node(t)
 	notReady(t, i)
+	eventually(t, 30*time.Second, "readiness says what cannot be reached", func() bool {
+		r, err := i.do("GET", "/readyz", "")
+		return err == nil && r.status == http.StatusServiceUnavailable && strings.Contains(r.text("detail"), redis.socket())
+	})
 	for range 8 { // enough to open the breaker: the answer stays the same
 		unavailable(t, "a start", i.mustPost("/v1/verifications", `{"to":"+14155550123"}`))
 	}
