@@ -54,6 +54,9 @@ func Load(src Source) (*Config, error) {
 	c := &Config{sources: map[string]string{}}
 	mistakes = append(mistakes, l.apply(c)...)
 	c.chooseMode(src.File != nil)
+	if c.IsSandbox() && l.values["drain_delay"].source == "default" {
+		c.noDrain()
+	}
 	if len(mistakes) == 0 {
 		mistakes = c.check()
 	}
@@ -302,6 +305,16 @@ func (c *Config) chooseMode(haveFile bool) {
 	c.Mode = Production
 	if !haveFile && len(c.Providers) == 0 {
 		c.Mode = Sandbox
+	}
+}
+
+// noDrain makes a sandbox stop at once where nobody asked it to wait: no balancer looks at it.
+func (c *Config) noDrain() {
+	c.DrainDelay = 0
+	for i := range c.resolved {
+		if c.resolved[i].Path == "drain_delay" {
+			c.resolved[i].Text = "0s"
+		}
 	}
 }
 

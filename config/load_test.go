@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,12 @@ func TestNothingIsTheSandbox(t *testing.T) {
 	c := load(t, config.Source{Environ: []string{"REDIS_URL=redis://localhost", "PORT=9999", "HOME=/root"}})
 	if !c.IsSandbox() || c.Listen != "127.0.0.1:9999" || c.RedisURL != "redis://localhost" || c.SendTimeout != 5*time.Second {
 		t.Errorf("got mode %s listen %s redis %q send timeout %s", c.Mode, c.Listen, c.RedisURL, c.SendTimeout)
+	}
+	if c.DrainDelay != 0 || !slices.ContainsFunc(c.Resolved(), func(r config.Resolved) bool { return r.Path == "drain_delay" && r.Text == "0s" }) {
+		t.Errorf("the sandbox drains for %s", c.DrainDelay)
+	}
+	if c = load(t, config.Source{Environ: []string{"COUNTERSIGN_DRAIN_DELAY=3s"}}); !c.IsSandbox() || c.DrainDelay != 3*time.Second {
+		t.Errorf("a delay that was asked for is %s", c.DrainDelay)
 	}
 }
 

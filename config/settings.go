@@ -100,7 +100,7 @@ func instanceSettings() []Setting {
 			set: into(func(c *Config) *string { return &c.Operations }, listenAddress),
 		},
 		{
-			Path: "drain_delay", Default: "5s", Doc: "How long /readyz says 503 before the listener closes on SIGTERM. 0 in the sandbox.",
+			Path: "drain_delay", Default: "5s", Doc: "How long /readyz says 503 before the listener closes on SIGTERM. By default 0 in the sandbox.",
 			set: into(func(c *Config) *time.Duration { return &c.DrainDelay }, between(0, 5*time.Minute)),
 		},
 		{

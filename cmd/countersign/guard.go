@@ -202,7 +202,8 @@ func (g guardFace) Blocks(ctx context.Context, app string) ([]countersign.Block,
 	phones := make([]countersign.Block, 0, len(stops))
 	for _, s := range stops {
 		phones = append(phones, countersign.Block{
-			ID: blockPrefix + s.Phone.Hex(), Key: s.Phone, Rule: "phone_hard_stop", Subject: "phone " + s.Phone.Hex()[:8], Until: s.Last.Add(countersign.StreakLifetime),
+			ID: blockPrefix + s.Phone.Hex(), Key: s.Phone, Rule: "phone_hard_stop", Subject: "phone " + s.Phone.Hex()[:8],
+			Since: s.Last, Until: s.Last.Add(countersign.StreakLifetime),
 			Reason: "A hundred wrong codes in a row since the last approval. It is lifted here, by `countersign unlock PHONE`, or after 30 days.",
 		})
 	}

@@ -152,7 +152,7 @@ func TestHardStopsAreBlocks(t *testing.T) {
 					break
 				}
 			}
-			if block["rule"] != "phone_hard_stop" || block["id"] == nil {
+			if block["rule"] != "phone_hard_stop" || block["id"] == nil || block["since"] == nil || block["until"] == nil {
 				t.Fatalf("the block is %v", block)
 			}
 			if status, body := i.raw("DELETE", fmt.Sprint("/v1/guard/blocks/", block["id"]), ""); status != http.StatusNoContent {

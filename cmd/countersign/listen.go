@@ -45,11 +45,7 @@ type front struct {
 }
 
 func newFront(cfg *config.Config, log *slog.Logger) *front {
-	f := &front{log: log, delay: cfg.DrainDelay, grace: cfg.ShutdownGrace}
-	if cfg.IsSandbox() {
-		f.delay = 0
-	}
-	return f
+	return &front{log: log, delay: cfg.DrainDelay, grace: cfg.ShutdownGrace}
 }
 
 // add listens; serving starts in run.
