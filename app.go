@@ -16,6 +16,7 @@ type App struct {
 
 	Sessions SessionPolicy
 	Passkeys RelyingParty
+	Risk     RiskPolicy
 
 	TestNumbers map[string]TestNumber // by E.164
 }

@@ -118,6 +118,7 @@ const (
 	EventChecked   EventName = "verification.checked"
 	EventEnded     EventName = "verification.ended"   // Result is the status
 	EventVouched   EventName = "verification.vouched" // approved on the app's word, without a code
+	EventAssessed  EventName = "risk.assessed"        // an app's check of a number; Result is allow, deny, unanswered or sent_anyway
 	EventRekeyed   EventName = "phone_key.rotated"    // a step of its rotation; Result says which
 	EventTakenOver EventName = "message.taken_over"   // from a process that died, or because an answer was lost
 	EventFault     EventName = "fault"                // something of ours failed behind an answer

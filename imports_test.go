@@ -23,6 +23,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		"metrics":               {},
 		"message":               {},
 		"signing":               {},
+		"risk":                  {"provider/outbound", "provider/webhook"},
 		"passkey":               {},
 		"passkey/passkeytest":   {},
 		"config":                {"yamlfile"},

@@ -119,10 +119,11 @@ func (s *starting) compose(id string) error {
 	return nil
 }
 
-// lease is how long nobody else sends this. A start that waits for the app's word has none: until the word is there
-// nothing may be sent, by anybody, and if this process dies before it the verification expires unsent.
+// lease is how long nobody else sends this. A start that waits for the app's word, or for that of its check of the number,
+// has none: until the word is there nothing may be sent, by anybody, and if this process dies before it the verification
+// expires unsent.
 func (s *starting) lease() time.Duration {
-	if s.q.Confirm != nil {
+	if s.q.Confirm != nil || s.asksRisk() {
 		return 0
 	}
 	return sendLease
@@ -232,24 +233,33 @@ func (s *starting) begin(ctx context.Context) (*Verification, error) {
 	return s.send(ctx, o)
 }
 
-// confirm asks the app's callback, where it has one, and denies the verification if it says no.
+// confirm asks the app's check of the number and its callback, where it has them, and denies the verification if one of
+// them says no.
 func (s *starting) confirm(ctx context.Context, o *Outcome) error {
-	if s.q.Confirm == nil {
-		return nil
+	refused := s.assess(ctx, o)
+	if refused == nil {
+		refused = s.callback(ctx, o)
 	}
-	ok, err := s.q.Confirm(ctx, describe(o, s.sealed, s.q.To))
-	if ok && err == nil {
+	if refused == nil {
 		return nil
 	}
 	s.freeKey(ctx)
 	s.unsent(ctx)
-	if _, cancelErr := s.v.end(ctx, o.Record.ID, StatusDenied); cancelErr != nil {
-		return errors.Join(err, cancelErr)
+	if _, err := s.v.end(ctx, o.Record.ID, StatusDenied); err != nil {
+		return errors.Join(refused, err)
 	}
-	if err != nil {
-		return err
+	return refused
+}
+
+func (s *starting) callback(ctx context.Context, o *Outcome) error {
+	if s.q.Confirm == nil {
+		return nil
 	}
-	return &Error{Kind: ErrForbidden, VerificationID: o.Record.ID, Detail: "The app's callback denied this verification."}
+	ok, err := s.q.Confirm(ctx, describe(o, s.sealed, s.q.To))
+	if err == nil && !ok {
+		err = &Error{Kind: ErrForbidden, VerificationID: o.Record.ID, Detail: "The app's callback denied this verification."}
+	}
+	return err
 }
 
 // sendBehind answers at once and sends after.

@@ -94,6 +94,7 @@ type App struct {
 
 	Sessions Sessions
 	Passkeys Passkeys
+	Risk     RiskCheck
 
 	SinchKey      string
 	SinchSecret   string

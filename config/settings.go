@@ -48,7 +48,7 @@ func envName(path string) string {
 // Settings is the table. Its order is the order of the documentation.
 func Settings() []Setting {
 	return slices.Concat(
-		instanceSettings(), appSettings(), sessionSettings(), passkeySettings(), oidcSettings(), providerSettings(), routeSettings(), testNumberSettings(), hostedSettings(),
+		instanceSettings(), appSettings(), sessionSettings(), passkeySettings(), riskSettings(), oidcSettings(), providerSettings(), routeSettings(), testNumberSettings(), hostedSettings(),
 		serverSettings(), awsSettings(), twilioSettings(), twilioFaceSettings(), vonageSettings(), guardSettings(),
 	)
 }

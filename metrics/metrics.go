@@ -39,6 +39,7 @@ type Metrics struct {
 	factors    *prometheus.CounterVec
 	stepUps    *prometheus.CounterVec
 	accounts   *prometheus.CounterVec
+	assessed   *prometheus.CounterVec
 	requests   *prometheus.CounterVec
 	latency    *prometheus.HistogramVec
 }
@@ -80,13 +81,14 @@ func New() *Metrics {
 			Namespace: "countersign", Name: "store_rollback_suspected_total", Help: "Times Redis came back as another process or role and may have forgotten writes.",
 		}),
 		factors:  counter("factor_events_total", "Further factors that were added, removed, used, refused, locked after wrong codes, or copied.", "app", "factor", "event"),
+		assessed: counter("risk_checks_total", "Numbers that an app's check was asked about, by its answer.", "app", "country", "purpose", "result"),
 		stepUps:  counter("step_ups_total", "Sessions in which a factor was shown again; phone raises no level.", "app", "factor"),
 		accounts: counter("account_events_total", "Users and sessions: what began, changed and ended.", "app", "event"),
 		requests: counter("http_requests_total", "HTTP requests, by the pattern of their route.", "route", "status"),
 		latency:  histogram("http_request_seconds", "HTTP request latency.", latencyBuckets, "route"),
 	}
 	m.registry.MustRegister(
-		m.starts, m.sends, m.sendTime, m.receipts, m.checks, m.ended, m.verifyTime, m.faults, m.legs, m.decisions, m.shadows, m.unrecorded, m.spent, m.takeovers, m.twice, m.logDelays, m.rollbacks, m.factors, m.stepUps, m.accounts, m.requests, m.latency,
+		m.starts, m.sends, m.sendTime, m.receipts, m.checks, m.ended, m.verifyTime, m.faults, m.legs, m.decisions, m.shadows, m.unrecorded, m.spent, m.takeovers, m.twice, m.logDelays, m.rollbacks, m.factors, m.stepUps, m.accounts, m.assessed, m.requests, m.latency,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -119,6 +121,8 @@ func (m *Metrics) Observe(e countersign.Event) {
 		countersign.EventFactorLocked, countersign.EventPasskeyCopied:
 		_, event, _ := strings.Cut(string(e.Name), ".")
 		m.factors.WithLabelValues(e.App, e.Result, event).Inc()
+	case countersign.EventAssessed:
+		m.assessed.WithLabelValues(e.App, e.Country, string(e.Purpose), e.Result).Inc()
 	case countersign.EventSteppedUp:
 		m.stepUps.WithLabelValues(e.App, e.Result).Inc()
 	case countersign.EventUserCreated, countersign.EventUserErased, countersign.EventNumberLost, countersign.EventNumberChanged,

@@ -33,6 +33,7 @@ func TestObserve(t *testing.T) {
 		countersign.EventFactorAdded: "totp", countersign.EventFactorRemoved: "all", countersign.EventFactorUsed: "passkey",
 		countersign.EventFactorRefused: "recovery_codes", countersign.EventFactorLocked: "totp", countersign.EventPasskeyCopied: "passkey",
 		countersign.EventSteppedUp: "phone", countersign.EventNumberChanged: "", countersign.EventSessionStarted: "bearer",
+		countersign.EventAssessed: "deny",
 	} {
 		m.Observe(countersign.Event{Name: name, App: "shop", Result: result})
 	}
@@ -58,6 +59,7 @@ func TestObserve(t *testing.T) {
 		`countersign_step_ups_total{app="shop",factor="phone"} 1`,
 		`countersign_account_events_total{app="shop",event="user.number_changed"} 1`,
 		`countersign_account_events_total{app="shop",event="session.started"} 1`,
+		`countersign_risk_checks_total{app="shop",country="",purpose="",result="deny"} 1`,
 		`countersign_faults_total{what="sweeping"} 1`,
 		`countersign_log_delays_total 1`,
 		`countersign_store_rollback_suspected_total 1`,

@@ -151,6 +151,7 @@ func (d *doctor) apps(ctx context.Context, cfg *config.Config, db *sqlstore.DB) 
 		return
 	}
 	for _, id := range sorted(tenants.byID) {
+		d.risk(ctx, id, cfg.Apps[id])
 		keys, err := db.Keys(ctx, id)
 		if err != nil {
 			d.say("app "+id, stateProblem, err.Error(), "")
@@ -178,6 +179,18 @@ func (d *doctor) apps(ctx context.Context, cfg *config.Config, db *sqlstore.DB) 
 			d.say("app "+id, stateOK, counted(live, "key"), "")
 		}
 	}
+}
+
+// risk says whether an app's check of numbers can be reached. It is asked nothing: that may cost money.
+func (d *doctor) risk(ctx context.Context, id string, app *config.App) {
+	if app.Risk.URL == "" {
+		return
+	}
+	if err := reach(ctx, app.Risk.URL); err != nil {
+		d.say("risk check of "+id, stateProblem, err.Error(), "Check the address, the firewall and DNS. Until it answers, apps."+id+".risk.on_failure says what starts do.")
+		return
+	}
+	d.say("risk check of "+id, stateOK, "can be reached", "")
 }
 
 func (d *doctor) providers(ctx context.Context, cfg *config.Config) {

@@ -32,6 +32,11 @@ func (o observer) Observe(e countersign.Event) {
 		}
 	case countersign.EventStarted, countersign.EventRefused, countersign.EventChecked, countersign.EventReceipt:
 		level = slog.LevelDebug
+	case countersign.EventAssessed:
+		level = slog.LevelWarn
+		if e.Result == "allow" {
+			level = slog.LevelDebug
+		}
 	case countersign.EventSessionReused, countersign.EventNumberLost, countersign.EventPasskeyCopied:
 		level = slog.LevelWarn
 	case countersign.EventEnded:

@@ -105,6 +105,9 @@ func (t *tenants) add(id string, a *config.App) error {
 		return err
 	}
 	app.TestNumbers = tests
+	if app.Risk, err = riskOf(a.Risk); err != nil {
+		return err
+	}
 	types := make([]phone.LineType, 0, len(a.LineTypes))
 	for _, name := range a.LineTypes {
 		kind, ok := phone.ParseLineType(name)
