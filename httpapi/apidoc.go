@@ -150,6 +150,7 @@ func inboxDoc() *operation {
 		id: "readInbox", tag: tagSandbox, summary: "Read the inbox", description: "What the sandbox delivered, newest first.",
 		query:  []queryParam{{"to", "Only messages to this number.", &huma.Schema{Type: huma.TypeString}}},
 		status: http.StatusOK, out: reflect.TypeFor[inbox](), answer: "The messages.",
+		fails: []countersign.Kind{countersign.ErrInvalidRequest, countersign.ErrInvalidPhoneNumber},
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
+	"countersign"
 	"countersign/phone"
 	"countersign/web"
 )
@@ -91,6 +93,30 @@ func (c *call) inboxTo() string {
 	return text
 }
 
+// inboxQuery refuses what no program means: a test that asks for the messages of nobody would wait for ever, or take
+// somebody else's code.
+func (c *call) inboxQuery() error {
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return invalid("", "The query is not well-formed.")
+	}
+	for name, values := range query {
+		switch {
+		case name != "to":
+			return invalid(queryPointer(name), "There is no such parameter here.")
+		case len(values) != 1:
+			return invalid("/to", "This parameter is there twice.")
+		}
+		if to := c.inboxTo(); !isMail(to) && !strings.HasPrefix(to, "+") {
+			return &countersign.Error{
+				Kind: countersign.ErrInvalidPhoneNumber, Pointer: "/to",
+				Detail: "This is neither a phone number nor an e-mail address. Send a number with its country code, as in %2B14155550123, or leave `to` out for all messages.",
+			}
+		}
+	}
+	return nil
+}
+
 func showInbox(c *call) error {
 	v := web.InboxView{To: c.inboxTo()}
 	for _, m := range c.s.cfg.Sandbox.Inbox.Messages(v.To) {
@@ -119,6 +145,9 @@ type inboxMessage struct {
 }
 
 func readInbox(c *call) error {
+	if err := c.inboxQuery(); err != nil {
+		return err
+	}
 	return c.answer(http.StatusOK, inbox{Messages: describeAll(c.s.cfg.Sandbox.Inbox.Messages(c.inboxTo()), describeMessage)})
 }
 

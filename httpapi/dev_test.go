@@ -35,6 +35,9 @@ func TestSandboxInbox(t *testing.T) {
 	}
 	f.ask("GET", "/dev/inbox", "").want(200, "").shows("222222", "111111")
 	f.ask("GET", "/", "").want(200, "").shows("sk_sandbox_demo", "curl", "http://127.0.0.1:8080")
+	for _, wrong := range []string{"to=", "to=nobody", "to=%zz", "too=%2B12015550123", "to=%2B12015550123&to=%2B12015550124"} {
+		f.ask("GET", "/dev/inbox.json?"+wrong, "").want(400, "")
+	}
 	f.ask("DELETE", "/dev/inbox.json", "", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site").want(403, "forbidden")
 	f.ask("DELETE", "/dev/inbox.json", "").want(204, "")
 	if a := f.ask("GET", "/dev/inbox.json", "").want(200, ""); strings.TrimSpace(a.body) != `{"messages":[]}` {

@@ -131,7 +131,7 @@ func (rt route) describeFailures(registry huma.Registry, op *huma.Operation) {
 func (rt route) failures() []countersign.Kind {
 	list := slices.Clone(rt.doc.fails)
 	if rt.access != public {
-		list = append(list, countersign.ErrUnauthorized, countersign.ErrForbidden, countersign.ErrUnavailable, countersign.ErrInternal)
+		list = append(list, countersign.ErrInvalidRequest, countersign.ErrUnauthorized, countersign.ErrForbidden, countersign.ErrUnavailable, countersign.ErrInternal)
 	}
 	if rt.doc.in != nil {
 		list = append(list, countersign.ErrInvalidRequest, countersign.ErrPayloadTooLarge, countersign.ErrUnsupportedMediaType)
