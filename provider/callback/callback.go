@@ -50,10 +50,23 @@ func Acknowledge(w http.ResponseWriter, err error) {
 	Respond(w, http.StatusOK, struct{}{})
 }
 
-// Respond writes an answer as JSON, or a bare status without one.
+// refusals tell whoever sets a vendor up by hand what was wrong. Vendors read the status only.
+var refusals = map[int]string{
+	http.StatusBadRequest:            "The body could not be read, or is not of the shape that this vendor's callbacks have.",
+	http.StatusUnauthorized:          "The signature or the token in the path is missing, wrong or out of date: compare the secret here with the vendor's, and the clocks.",
+	http.StatusMethodNotAllowed:      "Callbacks are POSTed.",
+	http.StatusRequestEntityTooLarge: "The callback is longer than any of this vendor's.",
+	http.StatusServiceUnavailable:    "This could not be kept. Send it again.",
+}
+
+// Respond writes an answer as JSON; without one, a refusal's reason in words or a bare status.
 func Respond(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Cache-Control", "no-store")
 	if v == nil {
+		if reason := refusals[status]; reason != "" {
+			http.Error(w, reason, status)
+			return
+		}
 		w.WriteHeader(status)
 		return
 	}
