@@ -195,6 +195,10 @@ func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, http.StatusBadRequest, "invalid_request", "With post_logout_redirect_uri comes id_token_hint or client_id.")
 		return
 	}
+	if q.IdTokenHint != "" && !idToken(q.IdTokenHint) {
+		f.refuse(w, http.StatusBadRequest, "invalid_request", "The id_token_hint is no id token of this instance.")
+		return
+	}
 	end, err := op.ValidateEndSessionRequest(ctx, q, f.provider)
 	if err != nil {
 		f.refuse(w, http.StatusBadRequest, "invalid_request", "Check id_token_hint, client_id and post_logout_redirect_uri, which must be exactly as configured.")

@@ -103,6 +103,8 @@ func unserved(q url.Values) *oidc.Error {
 		return bad("The only response_mode is query.")
 	case q.Has("max_age") && err != nil:
 		return bad("max_age is a number of seconds.")
+	case q.Get("id_token_hint") != "" && !idToken(q.Get("id_token_hint")):
+		return oidc.ErrLoginRequired().WithDescription("The id_token_hint is no id token of this instance.")
 	}
 	return nil
 }

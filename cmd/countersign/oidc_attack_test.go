@@ -415,6 +415,29 @@ func foreignTokens(t *testing.T, i *instanceUnderTest) {
 	if _, a := rp.form(t, i, "/oauth2/introspect", "token", token.AccessToken); a["active"] != false {
 		t.Error("after the revocation the access token is good")
 	}
+	// What else the instance signs is no id token: a session's access token and a proof log nobody out, and hint at nobody.
+	number := freshNumber()
+	b := newBrowser(t, i)
+	v = newVisit()
+	_, who, err = rp.finish(t.Context(), v, b.logIn(b.get(rp.start(v)), number))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := i.logIn(number)
+	if theirs.user != who.Subject {
+		t.Fatalf("control: the access token is of %s, the login of %s", theirs.user, who.Subject)
+	}
+	for name, hint := range map[string]string{"an access token": theirs.access, "a proof": i.proofOf(number, "login"), "dots": strings.Repeat(".", 5000)} {
+		if s := b.get(i.url + "/oauth2/logout?id_token_hint=" + hint); s.status != 400 {
+			t.Errorf("log-out by %s: %d %v", name, s.status, s.left)
+		}
+		if s := b.get(rp.start(newVisit(), oauth2.SetAuthURLParam("id_token_hint", hint), oauth2.SetAuthURLParam("prompt", "none"))); s.left == nil || s.left.Query().Get("error") != "login_required" {
+			t.Errorf("%s as a hint: %v", name, s.left)
+		}
+	}
+	if s := b.get(rp.start(newVisit(), oauth2.SetAuthURLParam("prompt", "none"))); s.left == nil || s.left.Query().Get("code") == "" {
+		t.Errorf("control: without a hint the person is logged in: %v", s.left)
+	}
 	// A session's access token is no token of this face, nor the other way round.
 	if _, a := rp.form(t, i, "/oauth2/introspect", "token", "x.y.z"); a["active"] != false {
 		t.Errorf("nonsense is active: %v", a)
