@@ -83,26 +83,30 @@ func (c *call) serviceOf(v *countersign.Verification) string {
 // scanned bounds how many verifications one request reads.
 const scanned = 10_000
 
-// each calls what is asked for, newest first, from a cursor on, until visit says false.
-func (c *call) each(q *filter, from countersign.Cursor, visit func(v *countersign.Verification, service string) bool) error {
+// each calls what is asked for, newest first, from a cursor on, until visit says false. Where the bound ends it, rest is
+// where the next request goes on.
+func (c *call) each(q *filter, from countersign.Cursor, visit func(v *countersign.Verification, service string) bool) (rest countersign.Cursor, err error) {
+	if from == (countersign.Cursor{}) && !q.before.IsZero() {
+		from.Created = q.before
+	}
 	for read := 0; read < scanned; read += 200 {
 		list, next, err := c.f.cfg.Engine.List(c.r.Context(), &countersign.ListRequest{
 			App: c.App.App, To: q.to, Channel: q.channel, Face: countersign.FaceTwilio, CreatedAfter: q.after, Limit: 200, Before: from,
 		})
 		if err != nil {
-			return err
+			return countersign.Cursor{}, err
 		}
 		for _, v := range list {
 			if service := c.serviceOf(v); q.match(c, v, service) && !visit(v, service) {
-				return nil
+				return countersign.Cursor{}, nil
 			}
 		}
 		if next.ID == "" {
-			return nil
+			return countersign.Cursor{}, nil
 		}
 		from = next
 	}
-	return nil
+	return from, nil
 }
 
 func (c *call) describeAttempt(v *countersign.Verification, service string, n int) map[string]any {
@@ -121,7 +125,8 @@ func (c *call) describeAttempt(v *countersign.Verification, service string, n in
 	}
 }
 
-// listAttempts serves GET Attempts. A page ends with a whole verification; the token of the next names it.
+// listAttempts serves GET Attempts. A page ends with a whole verification; the token of the next names it. Where few of many
+// are asked for, a page may have less than its size, or nothing, and a next one all the same.
 func (c *call) listAttempts() (int, any, error) {
 	q, err := c.filter()
 	if err != nil {
@@ -145,7 +150,7 @@ func (c *call) listAttempts() (int, any, error) {
 	all := []map[string]any{}
 	var last countersign.Cursor
 	more := false
-	err = c.each(&q, from, func(v *countersign.Verification, service string) bool {
+	rest, err := c.each(&q, from, func(v *countersign.Verification, service string) bool {
 		if n := min(len(v.Deliveries), 15); len(all) > 0 && len(all)+n > size {
 			more = true
 			return false
@@ -161,6 +166,9 @@ func (c *call) listAttempts() (int, any, error) {
 	}
 	m := c.meta("attempts")
 	m.Page, m.PageSize = page, size
+	if rest != (countersign.Cursor{}) {
+		last, more = rest, true
+	}
 	if more {
 		values := url.Values{}
 		for name, value := range c.form {
@@ -206,14 +214,14 @@ func (c *call) fetchAttempt() (int, any, error) {
 	return 200, c.describeAttempt(v, c.serviceOf(v), n-1), nil
 }
 
-// summary serves GET Attempts/Summary.
+// summary serves GET Attempts/Summary. A count that is not of everything would be wrong, so it is none.
 func (c *call) summary() (int, any, error) {
 	q, err := c.filter()
 	if err != nil {
 		return 0, nil, err
 	}
 	total, converted := 0, 0
-	err = c.each(&q, countersign.Cursor{}, func(v *countersign.Verification, _ string) bool {
+	rest, err := c.each(&q, countersign.Cursor{}, func(v *countersign.Verification, _ string) bool {
 		total += len(v.Deliveries)
 		if v.Status == countersign.StatusApproved {
 			converted += len(v.Deliveries)
@@ -222,6 +230,9 @@ func (c *call) summary() (int, any, error) {
 	})
 	if err != nil {
 		return 0, nil, err
+	}
+	if rest != (countersign.Cursor{}) {
+		return 0, nil, invalid("DateCreatedAfter", "there is more to count than one request reads ("+strconv.Itoa(scanned)+" verifications); ask for a shorter time")
 	}
 	rate := 0.0
 	if total > 0 {

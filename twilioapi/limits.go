@@ -145,12 +145,12 @@ func (c *call) createRateLimit() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	l := &rateLimit{SID: newSID("RK"), UniqueName: c.form["UniqueName"], Description: c.form["Description"]}
+	l := &rateLimit{SID: newSID("RK"), UniqueName: c.form["UniqueName"]}
 	if !uniqueName(l.UniqueName) {
 		return 0, nil, vendorError{status: 400, code: 60209, message: "Rate limit UniqueName format is invalid: 1 to 64 of a-z, A-Z, 0-9, _, . and -"}
 	}
-	if len(l.Description) > 255 {
-		return 0, nil, invalid("Description", "at most 255 bytes")
+	if err := c.fillLimit(l); err != nil {
+		return 0, nil, err
 	}
 	if err := c.room(kindLimit, s.SID, maxLimits, 60207, "rate limits on the service"); err != nil {
 		return 0, nil, err
@@ -161,6 +161,18 @@ func (c *call) createRateLimit() (int, any, error) {
 	}
 	l.Created, l.Updated = o.Created, o.Updated
 	return 201, c.describeLimit(s, l), nil
+}
+
+// fillLimit takes over what a request says of a limit beside its name, which never changes.
+func (c *call) fillLimit(l *rateLimit) error {
+	text, given := c.form["Description"]
+	if len(text) > 255 {
+		return invalid("Description", "at most 255 bytes")
+	}
+	if given {
+		l.Description = text
+	}
+	return nil
 }
 
 func uniqueName(s string) bool {
@@ -180,8 +192,8 @@ func (c *call) updateRateLimit() (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if l.Description = c.form["Description"]; len(l.Description) > 255 {
-		return 0, nil, invalid("Description", "at most 255 bytes")
+	if err := c.fillLimit(l); err != nil {
+		return 0, nil, err
 	}
 	o := &countersign.FaceObject{SID: l.SID, Kind: kindLimit, Parent: s.SID, Name: l.UniqueName, Created: l.Created}
 	if err := c.put(o, l); err != nil {
