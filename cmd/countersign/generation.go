@@ -268,12 +268,15 @@ func needRestart(old, fresh *config.Config) []string {
 		"store_timeout":     old.StoreTimeout == fresh.StoreTimeout,
 		"redis":             old.AllowEviction == fresh.AllowEviction && old.AfterFailover == fresh.AfterFailover,
 		"log":               old.LogFormat == fresh.LogFormat && old.LogLevel == fresh.LogLevel,
+		"retention":         old.Retention == fresh.Retention,
+		"guard.decisions":   old.Guard.Decisions == fresh.Guard.Decisions,
 		"drain":             old.DrainDelay == fresh.DrainDelay && old.ShutdownGrace == fresh.ShutdownGrace,
 	} {
 		if !same {
 			changed = append(changed, name)
 		}
 	}
+	slices.Sort(changed)
 	return changed
 }
 

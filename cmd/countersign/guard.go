@@ -19,23 +19,27 @@ import (
 // watch does what the guard has no hands for: it shares blocks with the other nodes and writes decisions down.
 type watch struct {
 	i         *instance
-	blocked   chan countersign.Block
-	lifted    chan string
+	changes   chan change
 	decisions chan *guard.Decision
 	file      *os.File // nil when decisions are not kept
+}
+
+// change is a block that the guard made, or one that it lifted. Both wait in one queue: a block that was written down after
+// it was lifted would come back.
+type change struct {
+	block  countersign.Block
+	lifted string // the id; "" for a new block
 }
 
 const (
 	watchQueue  = 4096
 	shareEvery  = 2 * time.Second
 	shareSettle = 10 * time.Second // a block as young as this may be on its way to the database
+	shareLast   = 3 * time.Second  // for what waits when the process stops
 )
 
 func newWatch(i *instance) (*watch, error) {
-	w := &watch{
-		i: i, blocked: make(chan countersign.Block, watchQueue), lifted: make(chan string, watchQueue),
-		decisions: make(chan *guard.Decision, watchQueue),
-	}
+	w := &watch{i: i, changes: make(chan change, watchQueue), decisions: make(chan *guard.Decision, watchQueue)}
 	if path := i.cfg.Guard.Decisions; path != "" {
 		var err error
 		if w.file, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
@@ -55,17 +59,11 @@ func (w *watch) config(t *tenants) guard.Config {
 		},
 		Blocked: func(b countersign.Block) {
 			w.i.log.Warn("guard: blocked", "rule", b.Rule, "app", b.App, "subject", b.Subject, "until", b.Until, "level", b.Level)
-			select {
-			case w.blocked <- b:
-			default:
-			}
+			w.add(change{block: b})
 		},
 		Lifted: func(id string) {
 			w.i.log.Info("guard: a block was lifted, because what was let through was confirmed", "id", id)
-			select {
-			case w.lifted <- id:
-			default:
-			}
+			w.add(change{lifted: id})
 		},
 	}
 	if w.file != nil {
@@ -90,23 +88,46 @@ func (w *watch) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			w.saveRest(context.WithoutCancel(ctx))
 			return <-recorded
-		case b := <-w.blocked:
-			w.save(ctx, func(ctx context.Context) error { return w.i.db.SaveBlock(ctx, b) })
-		case id := <-w.lifted:
-			w.save(ctx, func(ctx context.Context) error {
-				_, err := w.i.db.EndBlock(ctx, id, w.i.store.Now())
-				return err
-			})
+		case c := <-w.changes:
+			w.save(context.WithoutCancel(ctx), c) // what was taken out is not lost to a stop
 		case <-tick.C:
 			w.share(ctx)
 		}
 	}
 }
 
-func (w *watch) save(ctx context.Context, step func(context.Context) error) {
-	if err := step(ctx); err != nil && ctx.Err() == nil {
+func (w *watch) add(c change) {
+	select {
+	case w.changes <- c:
+	default:
+	}
+}
+
+func (w *watch) save(ctx context.Context, c change) {
+	var err error
+	if c.lifted == "" {
+		err = w.i.db.SaveBlock(ctx, c.block)
+	} else {
+		_, err = w.i.db.EndBlock(ctx, c.lifted, w.i.store.Now())
+	}
+	if err != nil {
 		w.i.log.Error("guard: sharing a block", "error", err)
+	}
+}
+
+// saveRest writes what waits at the end: a block that only this process knew would be gone with it.
+func (w *watch) saveRest(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, shareLast)
+	defer cancel()
+	for ctx.Err() == nil {
+		select {
+		case c := <-w.changes:
+			w.save(ctx, c)
+		default:
+			return
+		}
 	}
 }
 
