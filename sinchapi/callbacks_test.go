@@ -74,7 +74,7 @@ func (a *app) do(answer func(w http.ResponseWriter, event map[string]any)) {
 // next waits for the next event of a name.
 func (a *app) next(t testing.TB, name string) map[string]any {
 	t.Helper()
-	timeout := time.After(5 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case e := <-a.events:

@@ -266,7 +266,7 @@ func TestEndToEndEnds(t *testing.T) {
 // wait waits for something that happens behind the answers.
 func wait(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline, tick := time.After(10*time.Second), time.NewTicker(20*time.Millisecond)
+	deadline, tick := time.After(time.Minute), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		select {

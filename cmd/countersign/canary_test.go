@@ -41,7 +41,7 @@ func redisServer(t *testing.T, args ...string) (url, socket string) {
 
 func redisClient(t *testing.T, socket string) rueidis.Client {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		client, err := rueidis.NewClient(rueidis.ClientOption{
 			InitAddress: []string{socket}, DisableCache: true, ForceSingleClient: true,

@@ -93,7 +93,7 @@ func TestOneIdempotencyKeyOnTwoNodes(t *testing.T) {
 
 // untilDone repeats a request, as a client does, while the first one with its key still runs.
 func untilDone(t *testing.T, i *instanceUnderTest, path, body string, headers ...string) *reply {
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		r, err := i.post(path, body, headers...)
 		if err != nil {

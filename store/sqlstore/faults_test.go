@@ -197,7 +197,7 @@ func TestLockedDatabase(t *testing.T) {
 		_ = conn.Close()
 		// Connecting anew may take longer than hasty allows, where the machine has much else to do.
 		write := func() error { return d.Write(t.Context(), []*countersign.Record{bare("ver_z", epoch)}) }
-		for err, end := write(), time.Now().Add(20*time.Second); err != nil; err = write() {
+		for err, end := write(), time.Now().Add(time.Minute); err != nil; err = write() {
 			if time.Now().After(end) {
 				t.Fatalf("after the lock: %v", err)
 			}
