@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -230,6 +231,27 @@ func TestCallbackRefusals(t *testing.T) {
 		make   func() *http.Request
 		status int
 	}{
+		{"control: nothing is wrong", func() *http.Request { return signedCallback(t, body, now) }, 200},
+		{"the body changed by a byte", func() *http.Request {
+			r := signedCallback(t, body, now)
+			r.Body = io.NopCloser(strings.NewReader(strings.Replace(body, `"method":"sms"`, `"method":"smt"`, 1)))
+			return r
+		}, 401},
+		{"another content type", func() *http.Request {
+			r := signedCallback(t, body, now)
+			r.Header.Set("Content-Type", "text/plain")
+			return r
+		}, 401},
+		{"no timestamp", func() *http.Request {
+			r := signedCallback(t, body, now)
+			r.Header.Del("x-timestamp")
+			return r
+		}, 401},
+		{"an empty signature", func() *http.Request {
+			r := signedCallback(t, body, now)
+			r.Header.Set("Authorization", "Application "+appKey+":")
+			return r
+		}, 401},
 		{"no authorization", func() *http.Request {
 			r := signedCallback(t, body, now)
 			r.Header.Del("Authorization")
@@ -266,7 +288,7 @@ func TestCallbackRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := serve(callbacks(t, true, &engine{pending: pendingID}), tt.make())
-			if w.Code != tt.status || strings.Contains(w.Body.String(), "741853") {
+			if w.Code != tt.status || strings.Contains(w.Body.String(), "741853") != (tt.status == 200) {
 				t.Errorf("answer = %d %s, want %d", w.Code, w.Body, tt.status)
 			}
 		})
