@@ -21,6 +21,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		"challenge":             {},
 		"simulate":              {"guard"},
 		"metrics":               {},
+		"nodetest":              {},
 		"message":               {},
 		"signing":               {},
 		"risk":                  {"provider/outbound", "provider/webhook"},

@@ -99,6 +99,7 @@ const (
 	revokePath    = "/oauth2/revoke"
 	inspectPath   = "/oauth2/introspect"
 	logoutPath    = "/oauth2/logout"
+	loggedOut     = logoutPath + "?done=1" // where a browser ends whose client named no place
 	keysPath      = "/.well-known/jwks.json"
 )
 
@@ -147,7 +148,7 @@ func (f *Face) makeProvider() (err error) {
 	}
 	f.provider, err = op.NewProvider(&op.Config{
 		CryptoKey: f.cryptoKey(), CodeMethodS256: true, AuthMethodPost: true, GrantTypeRefreshToken: true,
-		DefaultLogoutRedirectURI: f.cfg.Issuer + logoutPath + "?done=1",
+		DefaultLogoutRedirectURI: f.cfg.Issuer + loggedOut,
 		SupportedScopes:          []string{oidc.ScopeOpenID, oidc.ScopePhone, oidc.ScopeOfflineAccess},
 		SupportedUILocales:       []language.Tag{},
 	}, storage{f}, op.StaticIssuer(f.cfg.Issuer), options...)

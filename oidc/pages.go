@@ -21,7 +21,7 @@ type Pages interface {
 // page shows one, in the language that the person chose on the hosted page, else in one that the client asked for, else
 // in their browser's.
 func (f *Face) page(w http.ResponseWriter, r *http.Request, req *request, status int, v web.AccountView) {
-	wanted := r.Form.Get("lang")
+	wanted := wantedLanguage(r)
 	if req != nil {
 		wanted = cmp.Or(wanted, req.Locales)
 		if app, ok := f.cfg.App(req.App); ok {
@@ -44,6 +44,11 @@ func (f *Face) page(w http.ResponseWriter, r *http.Request, req *request, status
 	h.Set("Referrer-Policy", "strict-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // a browser that is gone cannot be told
+}
+
+// wantedLanguage is what the person chose, else what a client asks for with a log-out; "" where nobody did.
+func wantedLanguage(r *http.Request) string {
+	return cmp.Or(r.Form.Get("lang"), r.Form.Get("ui_locales"))
 }
 
 // stop says that a login is over without having gone well.

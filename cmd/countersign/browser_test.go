@@ -16,7 +16,7 @@ func TestPagesInABrowser(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			browserTests(t, serve(t, "mode: sandbox\n"), "", filepath.Base(file))
+			browserTests(t, serve(t, quiet), "", filepath.Base(file))
 		})
 	}
 }

@@ -18,9 +18,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"countersign/nodetest"
 )
 
-// The examples, each as its own process beside the whole program. Those that need a browser are in sdk/js/browsertest.
+// The examples, each as its own process beside the whole program. Those that need a browser are in web/browsertest.
 
 // example runs a program that prints its address first, and gives that.
 func example(t *testing.T, dir string, environ []string, args ...string) string {
@@ -152,9 +154,9 @@ func TestTheGoExample(t *testing.T) {
 func browserTests(t *testing.T, i *instanceUnderTest, address string, files ...string) {
 	t.Helper()
 	dir := "../../web/browsertest"
-	npmInstall(t, dir)
+	nodetest.Install(t, dir)
 	args := append([]string{"node", "--test", "--test-concurrency=1"}, files...)
-	node(t, dir, []string{"BASE_URL=" + i.url, "SECRET_KEY=" + i.key, "EXAMPLE_URL=" + address}, args...)
+	nodetest.Run(t, dir, []string{"BASE_URL=" + i.url, "SECRET_KEY=" + i.key, "EXAMPLE_URL=" + address}, args...)
 }
 
 // freePort is one that nobody listens on now: the page's origin has to stand in the configuration before its server runs.
@@ -188,7 +190,7 @@ const nextDir = "../../examples/nextjs"
 func buildNext(t *testing.T) {
 	t.Helper()
 	buildSDK(t)
-	npmInstall(t, nextDir)
+	nodetest.Install(t, nextDir)
 	installed := filepath.Join(nextDir, "node_modules", "@countersign", "sdk", "dist")
 	if err := os.RemoveAll(installed); err != nil {
 		t.Fatal(err)
@@ -200,7 +202,7 @@ func buildNext(t *testing.T) {
 	if have, err := os.ReadFile(mark); err == nil && string(have) == sum {
 		return
 	}
-	node(t, nextDir, []string{"NEXT_TELEMETRY_DISABLED=1"}, "npx", "--no-install", "next", "build")
+	nodetest.Run(t, nextDir, []string{"NEXT_TELEMETRY_DISABLED=1"}, "npx", "--no-install", "next", "build")
 	if err := os.WriteFile(mark, []byte(sum), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -236,12 +238,12 @@ func TestTheNextExample(t *testing.T) {
 	t.Parallel()
 	buildNext(t)
 	port := freePort(t)
-	site := "http://127.0.0.1:" + port
-	i := serve(t, quiet+"apps: {demo: {origins: ['"+site+"']}}\n")
+	site := "http://localhost:" + port // passkeys need a name
+	i := named(t, "apps: {demo: {origins: ['"+site+"']}}\n")
 	address := example(t, nextDir, []string{"NEXTAUTH_URL=" + site, "COUNTERSIGN_URL=" + i.url, "NEXT_TELEMETRY_DISABLED=1", "NODE_ENV=production"},
-		"node", "node_modules/next/dist/bin/next", "start", "--hostname", "127.0.0.1", "--port", port)
+		"node", "node_modules/next/dist/bin/next", "start", "--hostname", "localhost", "--port", port)
 	if *update { // make screenshots
-		node(t, "../../web/browsertest", []string{"BASE_URL=" + i.url, "EXAMPLE_URL=" + address}, "node", "examples/screenshot.mjs")
+		nodetest.Run(t, "../../web/browsertest", []string{"BASE_URL=" + i.url, "EXAMPLE_URL=" + address}, "node", "examples/screenshot.mjs")
 		return
 	}
 	browserTests(t, i, address, "examples/nextjs.mjs")

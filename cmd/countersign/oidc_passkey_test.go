@@ -16,9 +16,9 @@ import (
 )
 
 // named starts a sandbox that goes by localhost: passkeys need a domain.
-func named(t *testing.T) *instanceUnderTest {
+func named(t *testing.T, settings ...string) *instanceUnderTest {
 	t.Helper()
-	i := newPlace(t, quiet, "COUNTERSIGN_LISTEN=localhost:0").node(t)
+	i := newPlace(t, quiet+strings.Join(settings, ""), "COUNTERSIGN_LISTEN=localhost:0").node(t)
 	_, port, err := net.SplitHostPort(i.at.API)
 	if err != nil {
 		t.Fatal(err)

@@ -15,8 +15,10 @@ import (
 )
 
 // passkeyParty is for whom an app's passkeys are made: by default the instance's own host. An IP address is no domain,
-// so an instance that has no name has no passkeys; the sandbox goes by localhost too.
-func passkeyParty(cfg *config.Config, name string, p config.Passkeys) (countersign.RelyingParty, error) {
+// so an instance that has no name has no passkeys; the sandbox goes by localhost too, and there the app's own pages on this
+// machine may make and use them.
+func passkeyParty(cfg *config.Config, name string, app *config.App) (countersign.RelyingParty, error) {
+	p := app.Passkeys
 	u, err := url.Parse(cfg.PublicURL)
 	if err != nil || u.Host == "" {
 		return countersign.RelyingParty{}, nil // a command that serves nothing
@@ -38,6 +40,9 @@ func passkeyParty(cfg *config.Config, name string, p config.Passkeys) (countersi
 	}
 	if len(rp.Origins) == 0 && own != "" {
 		rp.Origins = []string{own}
+		if cfg.IsSandbox() && rp.ID == "localhost" {
+			rp.Origins = append(rp.Origins, pagesOfLocalhost(app.Origins, own)...)
+		}
 	}
 	if err = passkey.Validate(&rp); err != nil {
 		err = fmt.Errorf("passkeys.rp_id: %w", err)
@@ -48,6 +53,14 @@ func passkeyParty(cfg *config.Config, name string, p config.Passkeys) (countersi
 		return countersign.RelyingParty{}, nil // nobody asked for them
 	}
 	return rp, err
+}
+
+// pagesOfLocalhost are those origins that passkeys of localhost are for, without the instance's own.
+func pagesOfLocalhost(origins []string, own string) []string {
+	return slices.DeleteFunc(slices.Clone(origins), func(o string) bool {
+		u, err := url.Parse(o)
+		return err != nil || u.Hostname() != "localhost" || o == own
+	})
 }
 
 // checkOrigins says which origins no browser would let make the passkeys of a relying party.

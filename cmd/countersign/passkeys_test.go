@@ -12,6 +12,7 @@ import (
 
 // For whom passkeys are made, by what the operator says and by what there is.
 func TestPasskeyParty(t *testing.T) {
+	pages := []string{"http://127.0.0.1:8080", "http://localhost:8080", "http://localhost:3000", "http://127.0.0.1:3000"} // with calls across origins
 	for name, c := range map[string]struct {
 		public  string
 		sandbox bool
@@ -27,8 +28,9 @@ func TestPasskeyParty(t *testing.T) {
 		"an IP address":                   {public: "https://192.0.2.7"},
 		"an IP address and a domain":      {public: "https://192.0.2.7", set: config.Passkeys{RPID: "example.com", Origins: []string{"https://example.com"}}, id: "example.com", origins: "https://example.com"},
 		"plain http":                      {public: "http://verify.example.com"},
-		"the sandbox by number":           {public: "http://127.0.0.1:8080", sandbox: true, id: "localhost", origins: "http://localhost:8080"},
-		"the sandbox by name":             {public: "http://localhost:8080", sandbox: true, id: "localhost", origins: "http://localhost:8080"},
+		"the sandbox by number":           {public: "http://127.0.0.1:8080", sandbox: true, id: "localhost", origins: "http://localhost:8080 http://localhost:3000"},
+		"the sandbox by name":             {public: "http://localhost:8080", sandbox: true, id: "localhost", origins: "http://localhost:8080 http://localhost:3000"},
+		"the sandbox, and origins named":  {public: "http://localhost:8080", sandbox: true, set: config.Passkeys{Origins: []string{"http://localhost:3001"}}, id: "localhost", origins: "http://localhost:3001"},
 		"by number, and no sandbox":       {public: "http://127.0.0.1:8080"},
 		"a command that serves nothing":   {},
 		"another domain":                  {public: "https://verify.example.com", set: config.Passkeys{RPID: "example.org"}, wrong: "not of the domain"},
@@ -44,7 +46,7 @@ func TestPasskeyParty(t *testing.T) {
 			if c.sandbox {
 				cfg.Mode = config.Sandbox
 			}
-			rp, err := passkeyParty(cfg, "Shop", c.set)
+			rp, err := passkeyParty(cfg, "Shop", &config.App{Passkeys: c.set, Origins: pages})
 			if c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {
 					t.Errorf("%+v, %v", rp, err)

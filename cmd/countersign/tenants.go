@@ -61,7 +61,7 @@ func newTenants(cfg *config.Config) (*tenants, error) {
 	for _, id := range sorted(cfg.Apps) {
 		err := t.add(id, cfg.Apps[id])
 		if app := t.byID[id]; err == nil {
-			app.Passkeys, err = passkeyParty(cfg, app.Name, cfg.Apps[id].Passkeys)
+			app.Passkeys, err = passkeyParty(cfg, app.Name, cfg.Apps[id])
 		}
 		if err != nil {
 			mistakes = append(mistakes, aboutApp(cfg, id, err))

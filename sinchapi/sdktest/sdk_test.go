@@ -7,16 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"countersign"
+	"countersign/nodetest"
 	"countersign/sinchapi"
 	"countersign/sinchapi/sinchtest"
 	"countersign/sinchauth"
@@ -30,48 +28,9 @@ const (
 )
 
 func TestVendorClient(t *testing.T) {
-	install(t)
 	app := newApp(t)
 	face := newFace(t, app.URL+"/hooks/sinch")
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	node := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec", "sdk.test.mjs")
-	node.Env = append(os.Environ(), "FACE_URL="+face, "APP_URL="+app.URL, "APP_KEY="+appKey, "APP_SECRET="+appSecret)
-	out, err := node.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	script, err := os.ReadFile("sdk.test.mjs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := fmt.Sprintf("pass %d\n", strings.Count(string(script), "\ntest(")); !strings.Contains(string(out), want) {
-		t.Errorf("not every test ran, want %q in\n%s", want, out)
-	}
-}
-
-// install fetches the pinned packages when they are not there yet.
-func install(t *testing.T) {
-	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("%s is not installed: these tests run the vendor's Node client. Install Node.js 20 or newer with npm (Debian: apt-get install nodejs npm).", tool)
-		}
-	}
-	lock, err := os.Stat("package-lock.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if have, err := os.Stat("node_modules/.package-lock.json"); err == nil && !have.ModTime().Before(lock.ModTime()) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts").CombinedOutput()
-	if err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
+	nodetest.Script(t, ".", "sdk.test.mjs", "FACE_URL="+face, "APP_URL="+app.URL, "APP_KEY="+appKey, "APP_SECRET="+appSecret)
 }
 
 // newFace serves the face on a loopback address and returns that.

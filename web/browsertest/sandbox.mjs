@@ -1,6 +1,8 @@
 // What the tests share: a browser, and the sandbox under test as a person with a phone sees it.
 
+import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before } from 'node:test';
 import { launch } from './browser.mjs';
 
@@ -62,14 +64,65 @@ export function watch(page) {
  * @param {string} path
  * @param {unknown} [body]
  */
-async function call(method, path, body) {
+async function call(method, path, body, key = secretKey) {
   const answer = await fetch(base + path, {
     method,
-    headers: { Authorization: `Bearer ${secretKey}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
+    headers: { Authorization: `Bearer ${key}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
     body: body && JSON.stringify(body),
   });
   assert.ok(answer.ok, `${method} ${path} = ${answer.status}`);
   return answer;
+}
+
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/**
+ * Judges a page by the rules of WCAG 2.2 A and AA that a program can judge, and by those that axe calls best practice.
+ * @param {import('playwright-core').Page} page
+ * @param {string} name
+ */
+export async function judge(page, name) {
+  const { violations, passes } = await new AxeBuilder({ page }).withTags(rules).analyze();
+  assert.ok(passes.length > 10, `${name}: axe did look`);
+  assert.deepEqual(violations.map(told), [], name);
+}
+
+/**
+ * Judges a page, and then its colours in the dark: the two schemes are one document in other colours.
+ * @param {import('playwright-core').Page} page
+ * @param {string} name
+ */
+export async function judgeBoth(page, name) {
+  await judge(page, name);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const { violations, passes } = await new AxeBuilder({ page }).withRules(['color-contrast']).analyze();
+  await page.emulateMedia({ colorScheme: 'light' });
+  assert.ok(passes.length > 0, `${name}, dark: axe did look`);
+  assert.deepEqual(violations.map(told), [], `${name}, dark`);
+}
+
+/** @param {import('axe-core').Result} violation */
+const told = (violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(' ')}`;
+
+/**
+ * Puts an authenticator that has its person beside it into a browser, for passkeys.
+ * @param {import('playwright-core').Page} page
+ * @param {{ without?: boolean }} [options]
+ */
+export async function authenticator(page, { without } = {}) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  let id = '';
+  if (!without) {
+    ({ authenticatorId: id } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options: {
+      protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
+    } }));
+  }
+  // A device that answers by itself would log in by the autofill at once: there is one where it is meant.
+  const autofill = { works: false };
+  await page.exposeFunction('autofillWorks', () => autofill.works);
+  await page.addInitScript(() => { if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = /** @type {any} */ (window).autofillWorks; });
+  return { cdp, id, autofill };
 }
 
 /** Makes the server forget whom it has counted. */
@@ -84,12 +137,46 @@ export async function inbox(number) {
   return (await answer.json()).messages;
 }
 
+/** Those of them that carry a code; others say what happened to an account. @param {string} number */
+export const codes = async (number) => (await inbox(number)).filter((message) => message.code !== '');
+
 let next = 1000 + Math.floor(Math.random() * 8000);
 
 /** A number that nobody used before, and that does not fail on purpose. */
 export function newNumber() {
   next = next === 9999 ? 1000 : next + 1;
   return `+1415555${next}`;
+}
+
+/**
+ * What an authenticator app shows in a half minute (RFC 6238).
+ * @param {string} secret in base 32
+ * @param {number} step
+ */
+export function totp(secret, step) {
+  const bits = [...secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => parseInt(b, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(step));
+  const mac = createHmac('sha1', key).update(counter).digest();
+  return String((mac.readUInt32BE((mac.at(-1) ?? 0) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
+}
+
+/**
+ * Makes a user who has an authenticator app, over the API.
+ * @param {string} number
+ * @returns {Promise<string>} the app's secret
+ */
+export async function withApp(number) {
+  const post = async (/** @type {string} */ path, /** @type {object} */ body, key = secretKey) => (await call('POST', path, body, key)).json();
+  await forget();
+  const { id } = await post('/v1/verifications', { to: number });
+  const { proof } = await post(`/v1/verifications/${id}/checks`, { code: await codeOf(number) });
+  const { access_token: token } = await post('/v1/sessions', { proof });
+  const { id: factor, secret, expires_at: end } = await post('/v1/me/factors/totp', {}, token);
+  const now = Date.parse(end) - 600_000; // of the server, whose clock may be turned
+  await post(`/v1/me/factors/${factor}/confirm`, { code: totp(secret, Math.floor(now / 30_000)) }, token);
+  return secret;
 }
 
 /** The address of the hosted page. @param {Record<string, string>} [query] */
@@ -115,13 +202,13 @@ export async function start(page, query = {}) {
 }
 
 /**
- * The code in the newest message to a number, once it has come.
+ * The newest code that was sent to a number, once it has come.
  * @param {string} number
- * @param {number} [seen] how many came before it
+ * @param {number} [seen] how many codes came before it
  */
 export async function codeOf(number, seen = 0) {
   for (const end = Date.now() + 60_000; Date.now() < end;) {
-    const messages = await inbox(number);
+    const messages = await codes(number);
     if (messages.length > seen) return messages[0].code;
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }

@@ -7,10 +7,13 @@ export default async function Home() {
   const phone = await signedIn();
   return (
     <>
-      <h1>The shop</h1>
-      {phone
-        ? <p>{`You are signed in as ${phone}. `}<Link href="/account">Your account</Link></p>
-        : <p><Link href="/signup">Sign up</Link> with your phone number, or <Link href="/login">log in</Link>.</p>}
+      <h1>{phone ? 'Welcome back' : 'Welcome to the shop'}</h1>
+      <p className="lead">{phone ? `You are signed in as ${phone}.` : 'No password: your phone number is your account.'}</p>
+      <div className="buttons">
+        {phone
+          ? <Link className="action" href="/account">Your account</Link>
+          : <><Link className="action" href="/signup">Sign up with your phone</Link><Link className="plain" href="/login">Log in</Link></>}
+      </div>
     </>
   );
 }

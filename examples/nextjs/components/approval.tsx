@@ -3,6 +3,7 @@
 // Approving a payment: payee and amount stand on the page and in the message, and the proof binds them.
 
 import { CountersignBrowser, VerificationForm } from '@countersign/sdk/react';
+import Link from 'next/link';
 import { useMemo, useState } from 'react';
 import { approve, begin } from '../lib/actions';
 
@@ -18,7 +19,12 @@ export function Approval({ url, publishableKey, phone, order }: Props) {
   const [answer, setAnswer] = useState<{ paid: boolean; why?: string }>();
   const { payee, amount, currency } = order;
   if (answer) {
-    return answer.paid ? <p role="status">{`Paid ${amount} ${currency} to ${payee}.`}</p> : <p role="alert">{answer.why}</p>;
+    return (
+      <>
+        {answer.paid ? <p className="good" role="status">{`Paid ${amount} ${currency} to ${payee}.`}</p> : <p className="problem" role="alert">{answer.why}</p>}
+        <div className="buttons"><Link className="plain" href="/account">Your account</Link></div>
+      </>
+    );
   }
   return (
     <VerificationForm client={client} purpose="transaction" language="en" appName="the shop" to={phone} transaction={{ payee, amount, currency }}

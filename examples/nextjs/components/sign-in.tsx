@@ -32,10 +32,10 @@ export function SignIn({ url, publishableKey, purpose }: Props) {
 
   if (refused) {
     return (
-      <p role="alert">
-        {purpose === 'login' ? 'There is no account with this number yet. ' : 'That did not work. '}
-        <a href="/signup">Sign up</a>
-      </p>
+      <>
+        <p className="problem" role="alert">{purpose === 'login' ? 'There is no account with this number yet.' : 'That did not work.'}</p>
+        <div className="buttons"><a className="action" href="/signup">Sign up</a></div>
+      </>
     );
   }
   return (

@@ -8,7 +8,6 @@ import { signedIn } from './auth';
 import { proofs } from './countersign';
 import { currentNonce, newNonce } from './nonce';
 import { findOrder, pay } from './orders';
-import { beginApp, confirmApp, type Secret } from './second-factor';
 
 /** Begins a verification: a nonce for this browser. */
 export async function begin(): Promise<string> {
@@ -34,16 +33,4 @@ export async function approve(id: string, proof: string): Promise<{ paid: boolea
   pay(order.id, phone);
   revalidatePath('/account');
   return { paid: true };
-}
-
-/** Begins an authenticator app for who is signed in and has just proved their number; a string says why not. */
-export async function addAuthenticator(proof: string): Promise<Secret | string> {
-  const phone = await signedIn();
-  return phone ? beginApp(phone, String(proof)) : 'Sign in first.';
-}
-
-/** Takes the app into use; the answer is codes for paper, or why not. */
-export async function confirmAuthenticator(code: string): Promise<string[] | string> {
-  const phone = await signedIn();
-  return phone ? confirmApp(phone, String(code)) : 'Sign in first.';
 }

@@ -5,7 +5,7 @@ import { approved } from './approved.js';
 import { solve as solveChallenge, type Solver } from './challenge.js';
 import { Devices, type TokenStorage } from './devices.js';
 import { typed } from './digits.js';
-import { make, use, type PasskeyOptions } from './passkey.js';
+import { ask, makePasskey, showPasskey, type PasskeyOptions } from './passkey.js';
 import { Person } from './person.js';
 import { Problem } from './problem.js';
 import { Transport, byCookie, pathOf, randomKey, type CallOptions, type ClientOptions } from './transport.js';
@@ -15,13 +15,13 @@ export { solve, type Solver } from './challenge.js';
 export type { TokenStorage } from './devices.js';
 export { findCode, typed } from './digits.js';
 export { Flow, type Flow as VerificationFlow, type FlowOptions, type FlowState, type FlowStep } from './flow.js';
-export { autofillWorks, passkeysWork, type PasskeyOptions } from './passkey.js';
+export { autofillWorks, makePasskey, passkeysWork, showPasskey, type PasskeyOptions } from './passkey.js';
 export { type Person } from './person.js';
 export { Problem, type Challenge, type ProblemCode, type ProblemFields } from './problem.js';
 export type { CallOptions, ClientOptions } from './transport.js';
 export { receiveCode } from './webotp.js';
 export type {
-  Approved, Channel, CookieSession, Device, Factor, Me, Purpose, RecoveryCodes, RedeemRequest, Renewed, Session, StartRequest, Status, StepUpRequest, TOTP, Transaction, User, Verification,
+  Approved, Ceremony, Channel, CookieSession, Device, Factor, Me, PasskeyAnswer, Purpose, RecoveryCodes, RedeemRequest, Renewed, Session, StartRequest, Status, StepUpRequest, TOTP, Transaction, User, Verification,
 } from './wire.js';
 
 export interface BrowserOptions extends ClientOptions {
@@ -110,7 +110,7 @@ export class CountersignBrowser {
    * and keep none of them in the page.
    */
   async loginWithPasskey(options: PasskeyOptions = {}): Promise<Session> {
-    const passkey = await use(this.#transport, '/v1/passkeys/options', undefined, options);
+    const passkey = await showPasskey(await ask(this.#transport, '/v1/passkeys/options', undefined, options.signal), options);
     return this.redeem({ passkey }, { signal: options.signal });
   }
 
@@ -118,7 +118,7 @@ export class CountersignBrowser {
   createPasskey(accessToken: string, options?: NewPasskeyOptions): Promise<Renewed>;
   createPasskey(accessToken?: undefined, options?: NewPasskeyOptions): Promise<Renewed<CookieSession>>;
   async createPasskey(accessToken?: string, { name, signal }: NewPasskeyOptions = {}): Promise<Renewed | Renewed<CookieSession>> {
-    const passkey = await make(this.#transport, accessToken ?? byCookie, signal);
+    const passkey = await makePasskey(await ask(this.#transport, '/v1/me/factors/passkeys/options', accessToken ?? byCookie, signal), { signal });
     return new Person<Session | CookieSession>(this.#transport, accessToken ?? byCookie).addPasskey({ ...passkey, ...(name ? { name } : {}) }, { signal });
   }
 
@@ -126,7 +126,7 @@ export class CountersignBrowser {
   stepUpWithPasskey(accessToken: string, options?: Omit<PasskeyOptions, 'autofill'>): Promise<Session>;
   stepUpWithPasskey(accessToken?: undefined, options?: Omit<PasskeyOptions, 'autofill'>): Promise<CookieSession>;
   async stepUpWithPasskey(accessToken?: string, options: Omit<PasskeyOptions, 'autofill'> = {}): Promise<Session | CookieSession> {
-    const passkey = await use(this.#transport, '/v1/sessions/step-up/options', accessToken ?? byCookie, options);
+    const passkey = await showPasskey(await ask(this.#transport, '/v1/sessions/step-up/options', accessToken ?? byCookie, options.signal), { signal: options.signal });
     return new Person<Session | CookieSession>(this.#transport, accessToken ?? byCookie).stepUp({ passkey }, { signal: options.signal });
   }
 

@@ -192,8 +192,9 @@ export class CountersignVerify extends Base {
       return button;
     };
     const sent = { voice: t.sent_voice, flashcall: t.sent_flashcall }[v.channel as string] ?? t.sent_sms;
-    const to = make('p', {}, `${fill(sent, { length: v.code_length })} `, make('bdi', { className: 'cs-to' }, v.to), ' ', back(t.change_number, 'cs-change'));
-    const form = make('form', { method: 'post', noValidate: true }, this.#problemPlace(), ...this.#transactionShown(), to);
+    const form = make('form', { method: 'post', noValidate: true }, this.#problemPlace(), ...this.#transactionShown(),
+      make('p', { className: 'cs-hint' }, fill(sent, { length: v.code_length })),
+      make('p', { className: 'cs-to' }, make('bdi', { dir: 'ltr' }, v.to), ' ', back(t.change_number, 'cs-change')));
     if (s.over) form.append(back(t.start_again, 'cs-go'));
     else form.append(...this.#codeField(form, v.code_length));
     return s.over || !s.resendable ? [form] : [form, this.#again(v.channel)];

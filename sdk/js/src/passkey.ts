@@ -16,23 +16,31 @@ export const passkeysWork = (): boolean => typeof PublicKeyCredential === 'funct
 /** Whether passkeys can be offered in the autofill of a field. */
 export const autofillWorks = async (): Promise<boolean> => passkeysWork() && (await PublicKeyCredential.isConditionalMediationAvailable?.()) === true;
 
-/** Asks the device for one of its passkeys. */
-export async function use(transport: Transport, path: string, as: Call['as'], { autofill, signal }: PasskeyOptions): Promise<PasskeyAnswer> {
-  const { ceremony, public_key: json } = await ask(transport, path, as, signal);
+/**
+ * Asks the device for a passkey, by what the server was told to ask for (`askPasskey` of a server's client), and gives what
+ * the server is to hear (`stepUp`). For pages whose server holds the session: the page sees no token.
+ */
+export function showPasskey({ ceremony, public_key: json }: Ceremony, { autofill, signal }: PasskeyOptions = {}): Promise<PasskeyAnswer> {
+  needPasskeys();
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(json);
   return answer(ceremony, signal, () => navigator.credentials.get({ publicKey, ...(autofill ? { mediation: 'conditional' } : {}), ...(signal ? { signal } : {}) }));
 }
 
-/** Asks the device to make a passkey. */
-export async function make(transport: Transport, as: Call['as'], signal: AbortSignal | undefined): Promise<PasskeyAnswer> {
-  const { ceremony, public_key: json } = await ask(transport, '/v1/me/factors/passkeys/options', as, signal);
+/** The same for making a passkey: between `newPasskey` and `addPasskey`. */
+export function makePasskey({ ceremony, public_key: json }: Ceremony, { signal }: Omit<PasskeyOptions, 'autofill'> = {}): Promise<PasskeyAnswer> {
+  needPasskeys();
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(json);
   return answer(ceremony, signal, () => navigator.credentials.create({ publicKey, ...(signal ? { signal } : {}) }));
 }
 
-function ask(transport: Transport, path: string, as: Call['as'], signal: AbortSignal | undefined): Promise<Ceremony> {
-  if (!passkeysWork()) throw new Problem('passkey_not_used', { detail: 'This browser has no passkeys.' });
+/** Asks the server what to ask the device for. */
+export function ask(transport: Transport, path: string, as: Call['as'], signal: AbortSignal | undefined): Promise<Ceremony> {
+  needPasskeys();
   return transport.call({ method: 'POST', path, body: {}, repeat: true, signal, as });
+}
+
+function needPasskeys(): void {
+  if (!passkeysWork()) throw new Problem('passkey_not_used', { detail: 'This browser has no passkeys.' });
 }
 
 async function answer(ceremony: string, signal: AbortSignal | undefined, browser: () => Promise<Credential | null>): Promise<PasskeyAnswer> {

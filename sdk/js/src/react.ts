@@ -207,7 +207,8 @@ function CodeForm(view: View): ReactNode {
     h('form', { method: 'post', onSubmit: submit, noValidate: true },
       problemOf(view, `${id}-problem`),
       options.transaction ? h(Shown, view) : null,
-      h('p', null, sentence(view), ' ', h('bdi', { className: 'cs-to' }, v.verification?.to), ' ',
+      h('p', { className: 'cs-hint' }, sentence(view)),
+      h('p', { className: 'cs-to' }, h('bdi', { dir: 'ltr' }, v.verification?.to), ' ',
         h('button', { className: 'cs-change', type: 'button', onClick: v.back }, texts.change_number)),
       v.over ? h('button', { className: 'cs-go', type: 'button', onClick: v.back }, texts.start_again) : [
         h('div', { key: 'field' },

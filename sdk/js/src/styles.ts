@@ -1,6 +1,7 @@
 // How the styled forms look. One text for the web component, which adopts it, and for dist/styles.css, which scripts/
 // styles.mjs writes. Everything is under .countersign and follows the page's font and its
-// color-scheme: a page that is light for everybody has a light form. Colours are custom properties.
+// color-scheme: a page that is light for everybody has a light form. Colours are custom properties. It stands in a layer, so
+// that whatever the page says of these classes holds; distances are gaps of grids, because pages take margins off paragraphs.
 
 export const css = `@layer countersign {
 .countersign {
@@ -20,8 +21,10 @@ export const css = `@layer countersign {
 .countersign *, .countersign ::before { box-sizing: border-box; }
 .countersign [hidden] { display: none !important; }
 .countersign form, .countersign p, .countersign dl { margin: 0; }
-.countersign form > * + *, .countersign .cs-again { margin-block-start: .75rem; }
-.countersign label { display: block; margin-block-end: .25rem; font-weight: 600; }
+.countersign form, .countersign .cs-again { display: grid; gap: .75rem; }
+.countersign form > div { display: grid; gap: .375rem; }
+.countersign .cs-again { margin-block-start: 1rem; }
+.countersign label { font-weight: 600; }
 .countersign input {
   inline-size: 100%;
   min-block-size: 3rem;
@@ -51,9 +54,8 @@ export const css = `@layer countersign {
 .countersign .cs-go { color: var(--countersign-on-accent); background: var(--countersign-accent); border-color: transparent; }
 .countersign .cs-change { display: inline; inline-size: auto; min-block-size: 2.75rem; margin-inline: -.5rem; padding-inline: .5rem; border: 0; color: var(--countersign-accent); font-weight: 500; text-decoration: underline; }
 .countersign button:disabled { opacity: .65; cursor: default; }
-.countersign .cs-again { display: grid; gap: .5rem; }
 .countersign .cs-hint { color: var(--countersign-quiet); font-size: .875rem; }
-.countersign .cs-to { font-weight: 600; font-variant-numeric: tabular-nums; }
+.countersign .cs-to { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; column-gap: 1rem; margin-block: -.75rem -.5rem; font-weight: 600; font-size: 1.0625rem; font-variant-numeric: tabular-nums; }
 .countersign .cs-problem { padding: .625rem .75rem; color: var(--countersign-bad); background: var(--countersign-bad-soft); border-radius: .625rem; font-weight: 500; }
 .countersign .cs-transaction { padding: .25rem .75rem; border: 1px solid var(--countersign-edge); border-radius: .625rem; }
 .countersign .cs-transaction div { display: flex; justify-content: space-between; gap: 1rem; padding-block: .375rem; }

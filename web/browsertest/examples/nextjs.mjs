@@ -1,44 +1,36 @@
 // examples/nextjs: sign-up, login, the protected page and the payment, on an origin of its own.
 
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import { advance, base, codeOf, example, forget, inbox, lockOut, newNumber, open, wrong } from '../sandbox.mjs';
+import { authenticator, base, codeOf, example, forget, inbox, judge, newNumber, open, totp, wrong } from '../sandbox.mjs';
+import { ask, formTests, send } from './forms.mjs';
 
-/** @param {import('playwright-core').Page} page @param {string} what */
-async function judge(page, what) {
+/** @typedef {import('playwright-core').Page} Page */
+
+/** @param {Page} page @param {string} what */
+async function judgeWhole(page, what) {
   // The server streams the title after the page, and the router changes it after the text: a page is judged once it is whole.
   await page.waitForFunction(() => document.title !== '' && !document.querySelector('[aria-busy=true]') && document.getAnimations().every((a) => a.playState !== 'running'));
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), [], what);
+  await judge(page, what);
 }
 
 /**
  * Goes to a page with a form, which is good for nothing before its script has taken it over.
- * @param {import('playwright-core').Page} page
+ * @param {Page} page
  * @param {string} path
  */
-async function visit(page, path) {
+async function visit(page, path = '/signup') {
   await page.goto(example + path);
   await page.waitForFunction(() => Object.keys(document.querySelector('.countersign') ?? {}).some((key) => key.startsWith('__react')));
 }
 
-/**
- * Sends a code to a number, from one of the pages.
- * @param {import('playwright-core').Page} page
- */
+/** Sends a code to a number, from one of the pages. @param {Page} page */
 async function start(page, path = '/signup', number = newNumber()) {
-  await forget();
-  const seen = (await inbox(number)).length;
   await visit(page, path);
-  await page.getByLabel('Phone number').fill(number);
-  await page.getByRole('button', { name: 'Send code' }).click();
-  await page.getByLabel('Code').waitFor();
-  return { number, code: await codeOf(number, seen) };
+  return send(page, number);
 }
 
-/** @param {import('playwright-core').Page} page */
+/** @param {Page} page */
 async function signUp(page) {
   const { number, code } = await start(page);
   await page.getByLabel('Code').fill(code);
@@ -46,26 +38,30 @@ async function signUp(page) {
   return number;
 }
 
-/** Counts what a page sends to a call. @param {import('playwright-core').Page} page @param {string} end */
-function count(page, end) {
-  /** @type {string[]} */
-  const sent = [];
-  page.on('request', (r) => { if (r.method() === 'POST' && r.url().startsWith(base) && r.url().endsWith(end)) sent.push(r.headers()['idempotency-key'] ?? ''); });
-  return sent;
+/** Opens the page for factors, which takes the number once more. @param {Page} page @param {string} number */
+async function unlock(page, number) {
+  const { code } = await start(page, '/security', number);
+  await page.getByLabel('Code').fill(code);
+  await page.getByRole('button', { name: 'Add an authenticator app' }).waitFor();
 }
 
 test('sign-up, sign-out, the protected page, login', async (t) => {
   const page = await open(t);
   await page.goto(`${example}/account`);
   await page.waitForURL(`${example}/login`);
-  const { number, code } = await start(page);
-  await judge(page, 'code form');
+  await visit(page);
+  await judgeWhole(page, 'phone form');
+  await ask(page, '12');
+  await page.getByText('That phone number is not valid').waitFor();
+  await judgeWhole(page, 'phone form with a problem');
+  const { number, code } = await send(page, newNumber());
+  await judgeWhole(page, 'code form');
   await page.getByLabel('Code').fill(wrong(code));
   await page.getByText('Attempts left: 4').waitFor();
-  await judge(page, 'code form with a problem');
+  await judgeWhole(page, 'code form with a problem');
   await page.getByLabel('Code').fill(code);
   await page.getByText(`Signed in as ${number}`).waitFor();
-  await judge(page, 'account');
+  await judgeWhole(page, 'account');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.waitForURL(`${example}/`);
   await page.goto(`${example}/account`);
@@ -75,70 +71,124 @@ test('sign-up, sign-out, the protected page, login', async (t) => {
   await page.getByText(`Signed in as ${number}`).waitFor();
 });
 
-/** What an authenticator app shows in a half minute (RFC 6238). @param {string} secret in base 32 @param {number} step */
-function totp(secret, step) {
-  const bits = [...secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((b) => parseInt(b, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const mac = createHmac('sha1', key).update(counter).digest();
-  return String((mac.readUInt32BE((mac.at(-1) ?? 0) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
+/** Goes from the statement to the hosted page, to show a second factor there. @param {Page} page */
+async function askForStatement(page) {
+  await page.goto(`${example}/statement`);
+  await page.getByRole('link', { name: 'Show your second factor' }).click();
+  await page.waitForURL((url) => url.origin === base || url.pathname === '/login');
 }
 
 test('a second factor: refused without, added, asked for, and not had by a phone alone', async (t) => {
   const page = await open(t);
   const number = await signUp(page);
-  const step = async () => {
-    await page.goto(`${example}/statement`);
-    await page.getByRole('link', { name: 'Show your second factor' }).click();
-    await page.waitForURL((url) => url.origin === base || url.pathname === '/login');
-  };
-
   await page.goto(`${example}/statement`);
   await page.getByText('Your second factor, please').waitFor();
-  await judge(page, 'a page of the second level');
-  await step();
+  await judgeWhole(page, 'a page of the second level');
+  await askForStatement(page);
   await forget();
   await page.locator('#phone').fill(number);
-  await page.locator('form[method=post] .go').click();
+  await page.locator('form[method=post] .go').first().click();
   await page.locator('#code').waitFor();
   await page.locator('#code').fill(await codeOf(number, 1));
   await page.getByText('no second factor was shown').waitFor();
+  await judgeWhole(page, 'a login that came to nothing');
 
-  await forget();
-  await visit(page, '/security');
-  await page.getByRole('button', { name: 'Send code' }).click();
-  await page.getByLabel('Code').waitFor();
-  await page.getByLabel('Code').fill(await codeOf(number, 2));
+  await unlock(page, number);
+  await page.getByRole('button', { name: 'Add an authenticator app' }).click();
   const field = page.getByLabel('Code that the app shows');
   await field.waitFor();
-  await judge(page, 'the secret');
+  await judgeWhole(page, 'the secret');
   const secret = await page.locator('main p code').innerText();
   const now = Math.floor(Date.now() / 30_000);
   await field.fill(wrong(totp(secret, now)));
   await page.getByRole('button', { name: 'Confirm' }).click();
   await page.getByText('That code is not right').waitFor();
-  await judge(page, 'the secret, with a problem');
+  await judgeWhole(page, 'the secret, with a problem');
   // The half minute may be over by now; a code is good a little longer.
   const shown = Math.floor(Date.now() / 30_000);
   await field.fill(totp(secret, shown));
   await page.getByRole('button', { name: 'Confirm' }).click();
-  await page.getByText('is your second factor now').waitFor();
-  assert.equal(await page.locator('.codes li').count(), 10);
-  await judge(page, 'codes for paper');
+  await page.getByText('The authenticator app is added.').waitFor();
+  await page.getByRole('button', { name: 'New recovery codes' }).click();
+  await page.getByText('I have written them down').waitFor();
+  const paper = await page.locator('.codes li').allInnerTexts();
+  assert.equal(new Set(paper).size, 10);
+  await judgeWhole(page, 'codes for paper');
+  await page.getByRole('button', { name: 'I have written them down' }).click();
+  await page.getByText('10 left').waitFor();
 
-  await step();
+  await askForStatement(page);
   await page.locator('#factor').fill(totp(secret, Math.max(shown + 1, Math.floor(Date.now() / 30_000)))); // each is good once
   await page.locator('#factor').press('Enter');
   await page.waitForURL(`${example}/statement`);
   await page.getByText(`Shown to ${number}, with a second factor.`).waitFor();
-  await judge(page, 'the statement');
+  await judgeWhole(page, 'the statement');
 
+  // A login by the phone alone neither opens the statement nor takes the app off. A code from paper does.
+  await page.context().clearCookies();
   const again = await start(page, '/login', number);
   await page.getByLabel('Code').fill(again.code);
   await page.getByText(`Signed in as ${number}`).waitFor();
   await page.goto(`${example}/statement`);
   await page.getByText('Your second factor, please').waitFor();
+  await unlock(page, number);
+  await remove(page, 'Authenticator app');
+  await page.getByRole('heading', { name: 'Show a factor first' }).waitFor();
+  await page.getByLabel('Code from your app or from paper').fill('aaaa-bbbb-cccc-dddd');
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.locator('.problem').waitFor();
+  await judgeWhole(page, 'a step-up, with a problem');
+  await page.getByLabel('Code from your app or from paper').fill(paper[0] ?? '');
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('It is removed.').waitFor();
+  await page.getByRole('button', { name: 'Remove Authenticator app' }).waitFor({ state: 'detached' });
+});
+
+/** @param {Page} page @param {string} factor */
+async function remove(page, factor) {
+  await page.getByRole('button', { name: `Remove ${factor}` }).click();
+  await page.getByRole('button', { name: 'Yes, remove' }).click();
+}
+
+test("a passkey: made on the shop's page, shown on the hosted page and before a change, and removed", async (t) => {
+  const page = await open(t, { colorScheme: 'dark' });
+  const { cdp, id } = await authenticator(page);
+  const number = await signUp(page);
+  await unlock(page, number);
+  await judgeWhole(page, 'no factor yet');
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.getByText('The passkey is added.').waitFor();
+  const { credentials } = await cdp.send('WebAuthn.getCredentials', { authenticatorId: id });
+  assert.deepEqual(credentials.map((c) => c.rpId), ['localhost']);
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.getByText('has that passkey already').waitFor();
+  await judgeWhole(page, 'one factor, and a device that does not go on');
+
+  await askForStatement(page);
+  await page.locator('form[data-passkey] button').click();
+  await page.getByText(`Shown to ${number}, with a second factor.`).waitFor();
+
+  // Somebody else's session for factors is none of yours.
+  const mine = (await page.context().cookies()).find((c) => c.name === 'shop-security');
+  assert.ok(mine?.httpOnly && mine.sameSite === 'Strict', JSON.stringify(mine));
+  const other = await open(t);
+  await signUp(other);
+  await other.context().addCookies([mine]);
+  await other.goto(`${example}/security`);
+  await other.getByText('First confirm that you hold').waitFor();
+
+  await page.context().clearCookies({ name: 'shop-security' });
+  await unlock(page, number);
+  await remove(page, 'Passkey');
+  await page.getByRole('heading', { name: 'Show a factor first' }).waitFor();
+  await judgeWhole(page, 'a step-up');
+  await cdp.send('WebAuthn.setUserVerified', { authenticatorId: id, isUserVerified: false });
+  await page.getByRole('button', { name: 'Use a passkey' }).click();
+  await page.getByText('did not go on').waitFor();
+  await cdp.send('WebAuthn.setUserVerified', { authenticatorId: id, isUserVerified: true });
+  await page.getByRole('button', { name: 'Use a passkey' }).click();
+  await page.getByText('It is removed.').waitFor();
+  await page.getByText('You have no second factor yet').waitFor();
 });
 
 test('a number without an account', async (t) => {
@@ -155,7 +205,7 @@ test('a payment: payee and amount on the page, in the message and in the proof',
   const number = await signUp(page);
   await forget();
   await visit(page, '/pay/17');
-  await judge(page, 'before the approval');
+  await judgeWhole(page, 'before the approval');
   assert.match(await page.locator('.cs-transaction').innerText(), /ACME AB[^]*49\.90 EUR/);
   await page.getByRole('button', { name: 'Send code' }).click();
   await page.getByLabel('Code').waitFor();
@@ -163,7 +213,7 @@ test('a payment: payee and amount on the page, in the message and in the proof',
   const [message] = await inbox(number);
   assert.match(message?.text ?? '', /49\.90/);
   assert.match(message?.text ?? '', /ACME AB/);
-  await judge(page, 'with the code');
+  await judgeWhole(page, 'with the code');
   await page.getByLabel('Code').fill(code);
   await page.getByText('Paid 49.90 EUR to ACME AB.').waitFor();
   await page.goto(`${example}/account`);
@@ -189,108 +239,18 @@ test('a payment that a page shows differently, or another number approves, is no
   await page.getByRole('link', { name: 'Pay order 17' }).waitFor();
 });
 
-test('a form that is sent twice sends once', async (t) => {
+test('leaving by a link and coming back; a number that was left on purpose does not come back', async (t) => {
   const page = await open(t);
-  const [starts, checks] = [count(page, '/verifications'), count(page, '/checks')];
-  await forget();
-  await visit(page, '/signup');
-  const number = newNumber();
-  await page.getByLabel('Phone number').fill(number);
-  await page.getByRole('button', { name: 'Send code' }).dblclick();
-  await page.getByLabel('Code').waitFor();
-  const field = page.getByLabel('Code');
-  await field.fill(await codeOf(number)); // sends by itself; the return key comes on top
-  await page.keyboard.press('Enter'); // to whatever has the focus by now: the field may be gone already
-  await page.getByText(`Signed in as ${number}`).waitFor();
-  assert.deepEqual([starts.length, checks.length], [1, 1]);
-  assert.equal((await inbox(number)).length, 1);
-});
-
-test('an answer that is lost on a bad network sends nothing twice', async (t) => {
-  const page = await open(t);
-  const starts = count(page, '/verifications');
-  let lost = 0;
-  await page.route(`${base}/v1/verifications`, async (route) => {
-    if (route.request().method() !== 'POST' || lost++ > 0) return route.continue();
-    await route.fetch(); // it arrives, and is answered
-    return route.abort('connectionreset');
-  });
-  const { number, code } = await start(page);
-  assert.equal(starts.length, 2);
-  assert.equal(starts[0], starts[1]);
-  assert.equal((await inbox(number)).length, 1);
-  await page.getByLabel('Code').fill(code);
-  await page.getByText(`Signed in as ${number}`).waitFor();
-});
-
-test('a slow network: the form says that it works, and takes nothing more', async (t) => {
-  const page = await open(t);
-  const network = await page.context().newCDPSession(page);
-  await forget();
-  await visit(page, '/signup');
-  await network.send('Network.emulateNetworkConditions', { offline: false, latency: 700, downloadThroughput: 20_000, uploadThroughput: 20_000 });
-  await page.getByLabel('Phone number').fill(newNumber());
-  await page.getByRole('button', { name: 'Send code' }).click();
-  await page.locator('.countersign[aria-busy=true]').waitFor();
-  assert.ok(await page.getByRole('button', { name: 'Send code' }).isDisabled());
-  await page.getByLabel('Code').waitFor();
-});
-
-test('two tabs, each with its own number', async (t) => {
-  const one = await open(t);
-  const first = await start(one);
-  const two = await one.context().newPage();
-  const second = await start(two);
-  await one.getByLabel('Code').fill(first.code);
-  await one.getByText(`Signed in as ${first.number}`).waitFor();
-  await two.getByLabel('Code').fill(second.code);
-  await two.getByText(`Signed in as ${second.number}`).waitFor();
-});
-
-test('the back button, and a page that is loaded again', async (t) => {
-  const page = await open(t);
-  const { number, code } = await start(page);
+  await start(page);
   await page.getByRole('link', { name: 'The shop' }).click();
   await page.waitForURL(`${example}/`);
   await page.goBack();
   await page.getByLabel('Code').waitFor();
-  await page.reload();
-  await page.getByLabel('Code').waitFor();
   await page.getByRole('button', { name: 'Change number' }).click();
-  assert.equal(await page.getByLabel('Phone number').inputValue(), '');
-  await page.goBack();
-  await visit(page, '/signup');
-  assert.equal(await page.getByLabel('Code').count(), 0, 'what was left on purpose does not come back');
-  assert.ok(code && number);
-});
-
-test('all guesses used up', async (t) => {
-  const page = await open(t);
-  const { code } = await start(page);
-  for (let left = 4; left > 0; left--) {
-    await page.getByLabel('Code').fill(wrong(code));
-    await page.getByText(`Attempts left: ${left}.`).waitFor();
-  }
-  await page.getByLabel('Code').fill(wrong(code));
-  await page.getByText('no attempts are left').waitFor();
-  await judge(page, 'no attempts left');
-  await page.getByRole('button', { name: 'Start again' }).click();
   await page.getByLabel('Phone number').waitFor();
-});
-
-test('sending again, when it is time', async (t) => {
-  const page = await open(t);
-  await page.clock.install();
-  const { number, code } = await start(page);
-  const again = page.getByRole('button', { name: 'Send again' });
-  assert.ok(await again.isDisabled());
-  assert.match(await page.locator('.cs-again').innerText(), /0:\d\d/);
-  await forget(); // the server's own count; its clock stays, and with it the example's
-  await page.clock.fastForward(31_000);
-  await again.click();
-  await page.locator('.cs-again').getByText(/0:\d\d/).waitFor();
-  assert.equal(await codeOf(number, 1), code);
-  assert.equal((await inbox(number)).length, 2);
+  await visit(page);
+  assert.equal(await page.getByLabel('Phone number').inputValue(), '');
+  assert.equal(await page.getByLabel('Code').count(), 0);
 });
 
 test('without script the forms say so', async (t) => {
@@ -327,25 +287,4 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-// Last: the server's clock goes ahead of the example's, which takes no proofs of the future.
-test('a code whose time has run out', async (t) => {
-  const page = await open(t);
-  const { code } = await start(page);
-  await advance(301);
-  await page.getByLabel('Code').fill(code);
-  await page.getByText('The code has expired').waitFor();
-  await page.getByRole('button', { name: 'Start again' }).click();
-  await page.getByLabel('Phone number').waitFor();
-});
-
-test('a phone that is locked', async (t) => {
-  const number = newNumber();
-  await lockOut(number);
-  const page = await open(t);
-  await visit(page, '/login');
-  await page.getByLabel('Phone number').fill(number);
-  await page.getByRole('button', { name: 'Send code' }).click();
-  await page.getByText('Too many wrong codes').waitFor();
-  await judge(page, 'locked');
-  assert.equal(await page.getByLabel('Code').count(), 0);
-});
+formTests({ visit, welcome: (number) => `Signed in as ${number}`, judge: judgeWhole });

@@ -1,12 +1,11 @@
 // Passkeys in Chromium, with its virtual authenticator: the hosted page as the login of an OpenID Connect client, and the
 // SDK on a page. The server under test goes by localhost, because a passkey needs a domain.
 
-import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { base, codeOf, example, forget, newNumber, open } from '../sandbox.mjs';
+import { authenticator, base, codeOf, example, forget, judgeBoth, newNumber, open } from '../sandbox.mjs';
 
 const callback = `${example}/callback`;
 const aal2 = 'urn:countersign:aal2';
@@ -18,18 +17,7 @@ const aal2 = 'urn:countersign:aal2';
  */
 async function person(t, { without, ...options } = {}) {
   const page = await open(t, options);
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send('WebAuthn.enable');
-  let id = '';
-  if (!without) {
-    ({ authenticatorId: id } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options: {
-      protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
-    } }));
-  }
-  // A device that answers by itself would log in by the autofill at once: there is one where it is meant.
-  const autofill = { works: false };
-  await page.exposeFunction('autofillWorks', () => autofill.works);
-  await page.addInitScript(() => { if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = /** @type {any} */ (window).autofillWorks; });
+  const { cdp, id, autofill } = await authenticator(page, { without });
   await page.route((url) => url.href.startsWith(callback), (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>The app</title><p id="app">Welcome back.' }));
   return { page, cdp, id, autofill };
 }
@@ -75,13 +63,6 @@ async function provePhone(page, number = newNumber()) {
   return number;
 }
 
-/** @param {import('playwright-core').Page} page @param {string} name */
-async function judge(page, name) {
-  const { violations, passes } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
-  assert.ok(passes.length > 10, `${name}: axe did look`);
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), [], name);
-}
-
 const offer = (/** @type {import('playwright-core').Page} */ page) => page.locator('form[data-create] button');
 const button = (/** @type {import('playwright-core').Page} */ page) => page.locator('form[data-passkey]:not([data-create]) button');
 
@@ -89,7 +70,7 @@ test('a passkey is offered after a login by phone, and is the next login: by the
   const { page, cdp, id, autofill } = await person(t);
   let verifier = await authorize(page);
   await button(page).waitFor();
-  await judge(page, 'phone form with a passkey');
+  await judgeBoth(page, 'phone form with a passkey');
   const number = await provePhone(page);
   await offer(page).click();
   const first = await finish(page, verifier);
@@ -120,10 +101,18 @@ test('a passkey is offered after a login by phone, and is the next login: by the
   await provePhone(page, number);
   const { sub, acr } = await finish(page, verifier);
   assert.deepEqual([sub, acr], [first.sub, 'urn:countersign:aal1']);
+
+  // Where a passkey is all that there is, and wanted, a page asks for it alone.
+  await page.context().clearCookies();
+  await authorize(page, { acr_values: aal2, ui_locales: 'ar' });
+  await provePhone(page, number);
+  await page.locator('a.go').waitFor();
+  assert.equal(await page.locator('input:not([type=hidden])').count(), 0);
+  await judgeBoth(page, 'a passkey and nothing else');
 });
 
 test('"not now" goes on, and is remembered; a dialog that is closed leaves the page as it was', async (t) => {
-  const { page, cdp, id } = await person(t, { locale: 'ar', colorScheme: 'dark' });
+  const { page, cdp, id } = await person(t, { locale: 'ar' });
   let verifier = await authorize(page);
   await cdp.send('WebAuthn.setUserVerified', { authenticatorId: id, isUserVerified: false });
   await button(page).click();
@@ -133,7 +122,7 @@ test('"not now" goes on, and is remembered; a dialog that is closed leaves the p
   await offer(page).click();
   await page.locator('form[data-create] [role=status]:not(:empty)').waitFor();
   assert.equal(await page.locator('html').getAttribute('lang'), 'ar');
-  await judge(page, 'the offer after a dialog that was closed');
+  await judgeBoth(page, 'the offer after a dialog that was closed');
   await page.locator('form[data-later] button').click();
   assert.equal((await finish(page, verifier)).acr, 'urn:countersign:aal1');
   verifier = await authorize(page, { prompt: 'login' });

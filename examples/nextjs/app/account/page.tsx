@@ -15,20 +15,20 @@ export default async function Account() {
   return (
     <>
       <h1>Your account</h1>
-      <p>Signed in as <strong>{phone}</strong>.</p>
-      <h2>To pay</h2>
-      <ul>
+      <p className="lead">Signed in as <strong>{phone}</strong></p>
+      <h2>Orders</h2>
+      <ul className="rows">
         {allOrders().map((o) => (
           <li key={o.id}>
-            {`${o.payee}, ${o.amount} ${o.currency} `}
-            {paidBy(o.id, phone) ? <strong>paid</strong> : <Link href={`/pay/${o.id}`}>{`Pay order ${o.id}`}</Link>}
+            <div><strong>{o.payee}</strong> <span className="hint">{`${o.amount} ${o.currency}`}</span></div>
+            {paidBy(o.id, phone) ? <span className="done">paid</span> : <Link aria-label={`Pay order ${o.id}`} href={`/pay/${o.id}`}>Pay</Link>}
           </li>
         ))}
       </ul>
-      <h2>Security</h2>
-      <ul>
-        <li><Link href="/statement">Statement</Link>, with a second factor</li>
-        <li><Link href="/security">Add a second factor</Link></li>
+      <h2>More</h2>
+      <ul className="rows">
+        <li><div><strong>Statement</strong> <span className="hint">takes a second factor</span></div><Link aria-label="Open the statement" href="/statement">Open</Link></li>
+        <li><div><strong>Security</strong> <span className="hint">passkeys, authenticator app</span></div><Link aria-label="Open security" href="/security">Open</Link></li>
       </ul>
       <SignOut />
     </>

@@ -11,11 +11,11 @@ export default async function LogIn({ searchParams }: { searchParams: Promise<{ 
   return (
     <>
       <h1>Log in</h1>
-      {error ? <p role="alert">That login did not work, or no second factor was shown. You can <Link href="/security">add one</Link> once you are logged in.</p> : null}
+      {error ? <p className="problem" role="alert">That login did not work, or no second factor was shown. You can <Link href="/security">add one</Link> once you are logged in.</p> : null}
       <SignIn {...settings()} purpose="login" />
       <noscript><p>The form needs scripts. <a href="/login/openid">Go on without</a></p></noscript>
-      <p className="or">or</p>
-      <p><a href="/login/openid">Sign in with Countersign</a></p>
+      <p className="or"><span>or</span></p>
+      <a className="plain" href="/login/openid">Sign in with Countersign</a>
     </>
   );
 }

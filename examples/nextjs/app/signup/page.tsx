@@ -11,8 +11,8 @@ export default function SignUp() {
       <h1>Sign up</h1>
       <SignIn {...settings()} purpose="signup" />
       <noscript><p>The form needs scripts. <a href="/login/openid">Go on without</a></p></noscript>
-      <p className="or">or</p>
-      <p><a href="/login/openid">Sign up with Countersign</a></p>
+      <p className="or"><span>or</span></p>
+      <a className="plain" href="/login/openid">Sign up with Countersign</a>
     </>
   );
 }

@@ -15,9 +15,11 @@ export default async function Statement() {
     return (
       <>
         <h1>Your second factor, please</h1>
-        <p>The statement is for logins with a second factor.</p>
-        <p><a className="action" href="/login/openid?level=2">Show your second factor</a></p>
-        <p>You have none yet? <Link href="/security">Add an authenticator app</Link></p>
+        <p className="lead">The statement is for logins with a passkey, or with an authenticator app beside the phone.</p>
+        <div className="buttons">
+          <a className="action" href="/login/openid?level=2">Show your second factor</a>
+          <Link className="plain" href="/security">I have none yet</Link>
+        </div>
       </>
     );
   }
@@ -25,8 +27,11 @@ export default async function Statement() {
   return (
     <>
       <h1>Statement</h1>
-      <p>{`Shown to ${user.phone}, with a second factor.`}</p>
-      {paid.length === 0 ? <p>Nothing was paid yet.</p> : <ul>{paid.map((o) => <li key={o.id}>{`${o.payee}, ${o.amount} ${o.currency}`}</li>)}</ul>}
+      <p className="lead">{`Shown to ${user.phone}, with a second factor.`}</p>
+      {paid.length === 0
+        ? <p>Nothing was paid yet.</p>
+        : <ul className="rows">{paid.map((o) => <li key={o.id}><div><strong>{o.payee}</strong></div><span>{`${o.amount} ${o.currency}`}</span></li>)}</ul>}
+      <div className="buttons"><Link className="plain" href="/account">Your account</Link></div>
     </>
   );
 }
