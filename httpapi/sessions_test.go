@@ -352,6 +352,7 @@ func TestCookiesFromOtherSites(t *testing.T) {
 func TestSessionFixation(t *testing.T) {
 	w := newWhole(t)
 	attacker := w.cookieLogin("+12015550124")
+	w.ask("GET", "/v1/me", "", cookieHeader(attacker, "__Host-session")).want(200, "") // control: planted, it is a session
 	victim := w.cookieLogin(number, cookieHeader(attacker, "__Host-session", "__Host-refresh"))
 	for _, name := range []string{"__Host-session", "__Host-refresh"} {
 		if victim[name].Value == attacker[name].Value {

@@ -112,6 +112,8 @@ func judgePostgres(err error) verdict {
 	switch code {
 	case "40001", "40P01": // serialization_failure, deadlock_detected
 		return verdictAgain
+	case "23505": // unique_violation: another one wrote between a look and a write, and is seen the next time
+		return verdictAgain
 	}
 	switch code[:2] {
 	case "22", "23", "42": // data, constraint, syntax or access

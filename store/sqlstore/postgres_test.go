@@ -31,6 +31,7 @@ CREATE TRIGGER trip BEFORE INSERT ON verifications FOR EACH ROW EXECUTE FUNCTION
 	}{
 		{"40001", 3, nil},
 		{"40P01", 3, nil},
+		{"23505", 3, nil},
 		{"40001", 4, countersign.ErrUnavailable},
 		{"53100", 1, countersign.ErrUnavailable}, // disk full
 		{"23514", 1, countersign.ErrInternal},    // a broken rule is a mistake of ours, and not worth a retry
