@@ -90,6 +90,10 @@ func (f forgetful) Take(ctx context.Context, t *countersign.Take) (*countersign.
 	return f.Store.Take(ctx, &all)
 }
 
+func (f forgetful) Start(ctx context.Context, t *countersign.Take, b *countersign.Begin) (*countersign.Taken, *countersign.Outcome, error) {
+	return countersign.TakeThenBegin(ctx, f, t, b)
+}
+
 func TestAStoreThatDoesNotCountResponsesIsReplayed(t *testing.T) {
 	b := newBench(t, guarded(&wary{1}), func(cfg *countersign.Config, _ *countersign.App) { cfg.Store = forgetful{cfg.Store} })
 	b.mustStart(t, number, from(home, ""))

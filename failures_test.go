@@ -389,6 +389,10 @@ func (f *faulty) Take(ctx context.Context, m *countersign.Take) (*countersign.Ta
 	return f.Store.Take(ctx, m)
 }
 
+func (f *faulty) Start(ctx context.Context, t *countersign.Take, b *countersign.Begin) (*countersign.Taken, *countersign.Outcome, error) {
+	return countersign.TakeThenBegin(ctx, f, t, b)
+}
+
 func (f *faulty) Finish(ctx context.Context, key countersign.Hash) error {
 	if err := f.fail(); err != nil {
 		return err

@@ -141,3 +141,13 @@ const (
 	SeenMismatch              // the same key with another body
 	SeenAbandoned             // the first request died; carry on with SeenID
 )
+
+// TakeThenBegin makes Start in two steps. An error of the second leaves what the first took, as its answer may have been lost.
+func TakeThenBegin(ctx context.Context, s Store, t *Take, b *Begin) (*Taken, *Outcome, error) {
+	taken, err := s.Take(ctx, t)
+	if err != nil || taken.Refused != nil || taken.Seen != SeenNever {
+		return taken, nil, err
+	}
+	o, err := s.Begin(ctx, b)
+	return taken, o, err
+}

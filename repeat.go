@@ -22,16 +22,38 @@ const (
 
 // takeOnce takes what a request counts outside of the phone's slot. Where the first request with its key still runs, it
 // waits a moment for it.
-func (v *Verifier) takeOnce(ctx context.Context, t *Take) (*Taken, error) {
+func (v *Verifier) takeOnce(ctx context.Context, t *Take) (taken *Taken, err error) {
+	err = once(ctx, func() (Seen, error) {
+		if taken, err = v.cfg.Store.Take(ctx, t); err != nil {
+			return 0, err
+		}
+		return taken.Seen, nil
+	})
+	return taken, err
+}
+
+// startOnce is takeOnce for a start, and begins.
+func (v *Verifier) startOnce(ctx context.Context, t *Take, b *Begin) (taken *Taken, o *Outcome, err error) {
+	err = once(ctx, func() (Seen, error) {
+		if taken, o, err = v.moves.Start(ctx, t, b); err != nil {
+			return 0, err
+		}
+		return taken.Seen, nil
+	})
+	return taken, o, err
+}
+
+// once makes a step again, for a moment, while the first request with its key still runs.
+func once(ctx context.Context, step func() (Seen, error)) error {
 	for pause := firstLook; ; pause *= 2 {
-		taken, err := v.cfg.Store.Take(ctx, t)
-		if err != nil || taken.Seen != SeenRunning || pause > lastLook {
-			return taken, err
+		seen, err := step()
+		if err != nil || seen != SeenRunning || pause > lastLook {
+			return err
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return taken, nil
+			return nil
 		}
 	}
 }

@@ -26,6 +26,10 @@ func (l *losing) Begin(ctx context.Context, b *countersign.Begin) (*countersign.
 	return o, err
 }
 
+func (l *losing) Start(ctx context.Context, t *countersign.Take, b *countersign.Begin) (*countersign.Taken, *countersign.Outcome, error) {
+	return countersign.TakeThenBegin(ctx, l, t, b)
+}
+
 // Sweep is kept away, so that the repeat and not the sweep carries on.
 func (l *losing) Sweep(context.Context, time.Duration, int) ([]*countersign.Record, error) {
 	return nil, nil
@@ -70,6 +74,10 @@ func (e *early) Take(ctx context.Context, t *countersign.Take) (*countersign.Tak
 		e.running++
 	}
 	return taken, err
+}
+
+func (e *early) Start(ctx context.Context, t *countersign.Take, b *countersign.Begin) (*countersign.Taken, *countersign.Outcome, error) {
+	return countersign.TakeThenBegin(ctx, e, t, b)
 }
 
 // A repeat that comes on the heels of the answer gets the same answer, though the key is written down as done behind it.

@@ -42,6 +42,14 @@ func (t *twice) Begin(ctx context.Context, b *Begin) (*Outcome, error) {
 	return t.around(ctx, count, nil, func() (*Outcome, error) { return t.beginBeside(ctx, &moved, twin) })
 }
 
+// Start implements Store.
+func (t *twice) Start(ctx context.Context, take *Take, b *Begin) (*Taken, *Outcome, error) {
+	if !t.keys().Rotating() {
+		return t.Store.Start(ctx, take, b)
+	}
+	return TakeThenBegin(ctx, t, take, b)
+}
+
 // beginBeside begins with an eye on what is pending under the phone's other hash: for some minutes, when the new key has
 // taken the old one's place.
 func (t *twice) beginBeside(ctx context.Context, b *Begin, twin Hash) (*Outcome, error) {

@@ -116,10 +116,11 @@ func (v *Verifier) start(ctx context.Context, q *StartRequest) (*Verification, e
 	if err := s.compose(s.take.ID); err != nil {
 		return nil, err
 	}
-	if done, err := s.count(ctx); done != nil || err != nil {
+	o, done, err := s.open(ctx)
+	if done != nil || err != nil {
 		return done, err
 	}
-	return s.begin(ctx)
+	return s.begun(ctx, o)
 }
 
 // together is the caller's own limits and the guard's.

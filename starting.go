@@ -150,35 +150,51 @@ func render(app *App, r *Record, s *Sealed, c Code, left time.Duration) (Rendere
 	return t, nil
 }
 
-// count takes what lives outside the phone's slot. A verification in the result is the answer to a repeated request.
-func (s *starting) count(ctx context.Context) (*Verification, error) {
+// open counts what lives outside of the phone's slot and begins. A verification in the result is the answer to a repeated
+// request.
+func (s *starting) open(ctx context.Context) (*Outcome, *Verification, error) {
 	if len(s.take.Limits) == 0 && s.take.Key.IsZero() {
-		return nil, nil
+		o, err := s.v.moves.Begin(ctx, s.move())
+		return o, nil, err
 	}
-	taken, err := s.v.takeOnce(ctx, &s.take)
+	taken, o, err := s.v.startOnce(ctx, &s.take, s.move())
 	if err != nil {
-		return nil, err
+		// The answer may have been lost after the step was taken. The key's lease ends by itself and a repeat then finds out.
+		return nil, nil, err
 	}
 	switch taken.Seen {
 	case SeenDone:
-		return s.v.again(ctx, taken.SeenID)
+		done, err := s.v.again(ctx, taken.SeenID)
+		return nil, done, err
 	case SeenRunning:
-		return nil, inProgress()
+		return nil, nil, inProgress()
 	case SeenMismatch:
-		return nil, mismatch()
+		return nil, nil, mismatch()
 	case SeenAbandoned:
 		// The first request died: carry on with its id, so that at most one verification ever comes of this key.
 		s.take.ID = taken.SeenID
 		s.took(taken)
-		return nil, s.compose(taken.SeenID)
+		if err := s.compose(taken.SeenID); err != nil {
+			return nil, nil, err
+		}
+		o, err := s.v.moves.Begin(ctx, s.move())
+		return o, nil, err
 	}
 	s.took(taken)
 	if taken.Refused != nil {
 		err := s.work.refused(taken.Refused)
 		s.decided(ctx, err)
-		return nil, err
+		return nil, nil, err
 	}
-	return nil, nil
+	return o, nil, nil
+}
+
+// move is the step in the phone's slot.
+func (s *starting) move() *Begin {
+	return &Begin{
+		Record: s.record, Lifetime: s.lifetime(), Lease: s.lease(), Supersede: s.q.Supersede, OwnCode: s.path.OwnCode,
+		Exempt: s.record.Test, Device: s.device,
+	}
 }
 
 func (s *starting) took(t *Taken) { s.taken, s.take.Limits = t, counted(s.take.Limits, t) }
@@ -195,15 +211,8 @@ func rateLimited(r *Rate) error {
 	return &Error{Kind: ErrRateLimited, Limit: r.Limit.Name, RetryAfter: max(r.RetryIn, time.Second), Detail: "Too many requests. Wait, then try again."}
 }
 
-func (s *starting) begin(ctx context.Context) (*Verification, error) {
-	o, err := s.v.moves.Begin(ctx, &Begin{
-		Record: s.record, Lifetime: s.lifetime(), Lease: s.lease(), Supersede: s.q.Supersede, OwnCode: s.path.OwnCode,
-		Exempt: s.record.Test, Device: s.device,
-	})
-	if err != nil {
-		// The answer may have been lost after the step was taken. The key's lease ends by itself and a repeat then finds out.
-		return nil, err
-	}
+// begun goes on from what the store made of the move: it confirms and sends, or refuses.
+func (s *starting) begun(ctx context.Context, o *Outcome) (*Verification, error) {
 	for _, r := range o.Ended {
 		s.v.ended(r)
 	}

@@ -108,6 +108,11 @@ type Store interface {
 	Limits
 	Clock
 
+	// Start is Take and, where that admitted a request that was not seen before, Begin. The outcome is nil where Begin was not
+	// made. A store that keeps limits and phones in one place makes both in one step; one that does not may call
+	// TakeThenBegin.
+	Start(ctx context.Context, t *Take, b *Begin) (*Taken, *Outcome, error)
+
 	// Ping says whether the store can be reached and is safe to use now.
 	Ping(ctx context.Context) error
 	Close() error

@@ -72,9 +72,8 @@ func (s *Store) portionJob(sc *script, t *countersign.Take, p portion, third str
 	if p.keyed {
 		keys = append(keys, idempotencyKey(t.Key))
 	}
-	return job{sc, keys, []string{
-		s.clock.set.Load().offsetText, flag(p.keyed), third, t.ID, lease, ms(t.Lifetime), string(packed),
-	}}
+	args := [takeArgs]string{s.clock.set.Load().offsetText, flag(p.keyed), third, t.ID, lease, ms(t.Lifetime), string(packed)}
+	return job{sc, keys, args[:]}
 }
 
 // limitSize is what a limit takes packed, with room for numbers of any size.
@@ -92,15 +91,26 @@ func appendLimit(b []byte, l *countersign.Limit, cost int) []byte {
 	return appendInt(appendInt(appendInt(appendInt(b, int64(l.Burst)), period), int64(cost)), shadow)
 }
 
-// Take implements countersign.Limits.
-func (s *Store) Take(ctx context.Context, t *countersign.Take) (*countersign.Taken, error) {
+// takesNothing says whether there is nothing to ask a server about.
+func takesNothing(t *countersign.Take) bool { return len(t.Limits) == 0 && t.Key.IsZero() }
+
+// admitting refuses limits that no request would ever fit.
+func admitting(t *countersign.Take) error {
 	for i := range t.Limits {
 		if l := &t.Limits[i]; l.Burst <= 0 || l.Period <= 0 && l.Until.IsZero() {
-			return nil, fmt.Errorf("the limit %q admits nothing", t.Limits[i].Name)
+			return fmt.Errorf("the limit %q admits nothing", l.Name)
 		}
 	}
+	return nil
+}
+
+// Take implements countersign.Limits.
+func (s *Store) Take(ctx context.Context, t *countersign.Take) (*countersign.Taken, error) {
+	if err := admitting(t); err != nil {
+		return nil, err
+	}
 	parts := s.portions(t)
-	if len(parts) == 0 || len(t.Limits) == 0 && t.Key.IsZero() {
+	if len(parts) == 0 || takesNothing(t) {
 		return &countersign.Taken{Now: s.Now()}, nil
 	}
 	taken := &countersign.Taken{Rates: make([]countersign.Rate, len(t.Limits))}
@@ -238,7 +248,7 @@ func (s *Store) giveLimitsBack(ctx context.Context, t *countersign.Take, parts [
 // Release implements countersign.Limits.
 func (s *Store) Release(ctx context.Context, t *countersign.Take) error {
 	parts := s.portions(t)
-	if len(parts) == 0 || len(t.Limits) == 0 && t.Key.IsZero() {
+	if len(parts) == 0 || takesNothing(t) {
 		return nil
 	}
 	return s.giveLimitsBack(ctx, t, parts)

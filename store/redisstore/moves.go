@@ -50,14 +50,23 @@ func finalCode(status countersign.Status) (string, error) {
 
 // Begin implements countersign.Moves.
 func (s *Store) Begin(ctx context.Context, b *countersign.Begin) (*countersign.Outcome, error) {
+	args, err := beginArgs(b)
+	if err != nil {
+		return nil, err
+	}
+	return s.move(ctx, s.scripts.begin, b.Record.ID, args)
+}
+
+// beginArgs are what the script begin takes.
+func beginArgs(b *countersign.Begin) ([]string, error) {
 	r := b.Record
 	if !countersign.ValidVerificationID(r.ID) || countersign.ShardOf(r.ID) != r.Phone.Shard() {
 		return nil, errors.New("beginning a verification: its id is not one of its phone's shard")
 	}
 	d := asking(b.Device)
-	return s.move(ctx, s.scripts.begin, r.ID, []string{
+	return []string{
 		"", "", packRecord(r), ms(b.Lifetime), ms(b.Lease), flag(b.Supersede), flag(b.Exempt), flag(b.OwnCode), d[0], d[1], d[2],
-	})
+	}, nil
 }
 
 // asking is what scripts take of a device: its id, its phone and when it was issued.

@@ -24,7 +24,7 @@ type scripts struct {
 	begin, resend, sent, receipt, check, settle, cancel, lookup *script
 	pending, checkPhone, sweep, acknowledge, unlock, forget     *script
 	lock, mirrored, restore, take, release, refund              *script
-	finish, clock, phone, count                                 *script
+	finish, clock, phone, count, start                          *script
 }
 
 // loadScripts puts every script together from its parts.
@@ -67,14 +67,16 @@ func loadScripts() (*scripts, error) {
 		}
 		*part.to = built
 	}
-	return s, nil
+	var err error
+	s.start, err = fill.start()
+	return s, err
 }
 
 // all lists every script.
 func (s *scripts) all() []*script {
 	return []*script{
 		s.begin, s.resend, s.sent, s.receipt, s.check, s.settle, s.cancel, s.lookup, s.pending, s.checkPhone, s.sweep,
-		s.acknowledge, s.unlock, s.forget, s.lock, s.mirrored, s.restore, s.take, s.release, s.phone, s.refund, s.finish, s.clock, s.count,
+		s.acknowledge, s.unlock, s.forget, s.lock, s.mirrored, s.restore, s.take, s.release, s.phone, s.refund, s.finish, s.clock, s.count, s.start,
 	}
 }
 
@@ -95,21 +97,49 @@ func newFiller() *filler {
 }
 
 func (f *filler) script(name string, prelude []string) (*script, error) {
-	text := ""
-	for _, part := range prelude {
-		s, err := f.part(part)
-		if err != nil {
-			return nil, err
-		}
-		text += s
-	}
-	s, err := f.part(name)
+	text, err := f.text(append(prelude, name))
 	if err != nil {
 		return nil, err
 	}
-	text += s
+	return newScript(name, text), nil
+}
+
+func newScript(name, text string) *script {
 	sum := sha1.Sum([]byte(text)) //nolint:gosec // see above
-	return &script{name: name, text: text, sha: hex.EncodeToString(sum[:])}, nil
+	return &script{name: name, text: text, sha: hex.EncodeToString(sum[:])}
+}
+
+// start is the scripts take and begin, each as a function of its own keys and arguments, and start.
+func (f *filler) start() (*script, error) {
+	text := ""
+	for _, part := range []struct {
+		name  string
+		parts []string
+	}{{"take", []string{"limits", "take"}}, {"begin", []string{"base", "lib", "begin"}}} {
+		body, err := f.text(part.parts)
+		if err != nil {
+			return nil, err
+		}
+		text += "local function " + part.name + "(KEYS, ARGV)\n" + body + "end\n"
+	}
+	body, err := f.part("start")
+	if err != nil {
+		return nil, err
+	}
+	return newScript("start", text+body), nil
+}
+
+// text is some files, one after the other.
+func (f *filler) text(parts []string) (string, error) {
+	text := ""
+	for _, part := range parts {
+		s, err := f.part(part)
+		if err != nil {
+			return "", err
+		}
+		text += s
+	}
+	return text, nil
 }
 
 // part reads one file, replaces the words in capitals by their numbers, and drops comments and indents: what is not

@@ -89,6 +89,24 @@ func (s *Store) Take(ctx context.Context, t *countersign.Take) (*countersign.Tak
 	return taken, nil
 }
 
+// Start implements countersign.Store: both are one transaction.
+func (s *Store) Start(ctx context.Context, t *countersign.Take, b *countersign.Begin) (*countersign.Taken, *countersign.Outcome, error) {
+	var taken *countersign.Taken
+	var o *countersign.Outcome
+	err := s.do(ctx, func(m *move) (err error) {
+		taken, o = nil, nil
+		if taken, err = m.take(t); err != nil || taken.Refused != nil || taken.Seen != countersign.SeenNever {
+			return err
+		}
+		o, err = m.begin(b)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return taken, o, nil
+}
+
 func (m *move) take(t *countersign.Take) (*countersign.Taken, error) {
 	taken := &countersign.Taken{Now: m.now.time()}
 	if t.Peek {

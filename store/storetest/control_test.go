@@ -147,11 +147,22 @@ func (n *naive) Take(_ context.Context, t *countersign.Take) (*countersign.Taken
 			return &countersign.Taken{Refused: &countersign.Rate{Limit: l}}, nil
 		}
 	}
+	if !t.Key.IsZero() && n.count(countersign.Limit{Key: t.Key}, 0) > 0 {
+		return &countersign.Taken{Seen: countersign.SeenRunning}, nil
+	}
 	runtime.Gosched()
+	if !t.Key.IsZero() {
+		n.count(countersign.Limit{Key: t.Key}, 1)
+	}
 	for _, l := range t.Limits {
 		n.count(l, 1)
 	}
 	return &countersign.Taken{}, nil
+}
+
+// Start is two steps.
+func (n *naive) Start(ctx context.Context, t *countersign.Take, b *countersign.Begin) (*countersign.Taken, *countersign.Outcome, error) {
+	return countersign.TakeThenBegin(ctx, n, t, b)
 }
 
 // Refund gives back.
@@ -171,7 +182,7 @@ func (n *naive) Refund(_ context.Context, refunds []countersign.Refund) error {
 // TestControl shows that the invariants find a racy store, and that they find nothing in a whole one.
 func TestControl(t *testing.T) {
 	const trials, parallel = 100, 50
-	for name, check := range map[string]invariant{"one approval": OneApproval, "one end": OneEnd, "five guesses": CappedGuesses, "five guesses of a device": CappedDevice, "one send of a device": OneDeviceSend, "budgets": HeldBudget} {
+	for name, check := range map[string]invariant{"one approval": OneApproval, "one end": OneEnd, "five guesses": CappedGuesses, "five guesses of a device": CappedDevice, "one send of a device": OneDeviceSend, "budgets": HeldBudget, "capped starts": CappedStarts, "one keyed start": OneKeyedStart} {
 		t.Run(name, func(t *testing.T) {
 			violations, err := check(t.Context(), newNaive(false), trials, parallel)
 			if err != nil {

@@ -31,6 +31,8 @@ func parallelScenarios() []scenario {
 		{"Parallel/one end", held(OneEnd, 20, 30)},
 		{"Parallel/settlements", held(OneSettlement, 10, 30)},
 		{"Parallel/takes", held(OneTaker, 10, 30)},
+		{"Parallel/capped starts", held(CappedStarts, 10, 60)},
+		{"Parallel/one keyed start", held(OneKeyedStart, 10, 60)},
 		{"Parallel/budgets", held(HeldBudget, 20, 60)},
 	}
 }

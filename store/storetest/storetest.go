@@ -21,7 +21,7 @@ type scenario struct {
 func Run(t *testing.T, open func(t *testing.T) countersign.Store) {
 	for _, part := range [][]scenario{
 		beginScenarios(), sendScenarios(), checkScenarios(), phoneCheckScenarios(), hostedScenarios(), memoryScenarios(),
-		endScenarios(), sweepScenarios(), outboxScenarios(), phoneScenarios(), deviceScenarios(), limitScenarios(), budgetScenarios(), clockScenarios(),
+		endScenarios(), sweepScenarios(), outboxScenarios(), phoneScenarios(), deviceScenarios(), limitScenarios(), startScenarios(), budgetScenarios(), clockScenarios(),
 		parallelScenarios(), modelScenarios(),
 	} {
 		for _, s := range part {

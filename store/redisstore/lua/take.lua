@@ -46,4 +46,4 @@ if admitted and ARGV[2] == '1' then
   entry = {ARGV[3], entry and entry[I_ID] or ARGV[4], now + ARGV[5], first}
   call('SET', KEYS[#KEYS], cmsgpack.pack(entry), 'PX', first + ARGV[6] - now)
 end
-return {cmsgpack.pack(out)}
+return {cmsgpack.pack(out)}, admitted and seen == SEEN_NEVER -- the second is for start.lua; Redis takes the first
