@@ -31,7 +31,7 @@ func newBatch(t *tables, c *clock) *batch {
 
 // begin takes the write lock and reads the clock's row.
 func (b *batch) begin() (err error) {
-	if err = b.t.c.do("BEGIN IMMEDIATE"); err != nil {
+	if err = b.t.begin.run(); err != nil {
 		return err
 	}
 	if b.meta, err = b.t.meta(); err != nil {

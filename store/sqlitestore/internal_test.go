@@ -217,6 +217,53 @@ func TestRetention(t *testing.T) {
 }
 
 // INV-12 on SQLite: what has run out is deleted.
+// An acknowledgment comes to the same whether a move of its transaction has touched the record or not.
+func TestAcknowledge(t *testing.T) {
+	for _, touched := range []bool{false, true} {
+		f := newFixture(t)
+		b := storetest.NewBegin(f.ring, "app", storetest.NewPhone(), "123456")
+		begun, err := f.store.Begin(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, err := f.store.Cancel(t.Context(), &countersign.Cancel{App: "app", ID: b.Record.ID, Status: countersign.StatusCanceled})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			done *countersign.Record
+			left int
+		}{{begun.Record, 1}, {ended.Record, 0}} {
+			err := f.store.do(t.Context(), func(m *move) error {
+				if touched {
+					if _, err := m.b.record(b.Record.ID); err != nil {
+						return err
+					}
+				}
+				return m.acknowledge(step.done)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			left, err := f.store.Outbox(t.Context(), 0, 10)
+			if err != nil || len(left) != step.left {
+				t.Errorf("touched %v: after change %d was acknowledged the outbox has %d, %v", touched, step.done.Seq, len(left), err)
+			}
+		}
+		var due instant
+		err = f.store.do(t.Context(), func(m *move) error {
+			e, err := m.record(b.Record.ID)
+			if err == nil {
+				due = e.due
+			}
+			return err
+		})
+		if want := instantOf(ended.Record.Ended).add(countersign.EndedRetention); err != nil || due != want {
+			t.Errorf("touched %v: removed at %d, want %d (%v)", touched, due, want, err)
+		}
+	}
+}
+
 func TestPurge(t *testing.T) {
 	f := newFixture(t)
 	for i := range 3 {

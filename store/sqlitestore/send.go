@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -81,6 +82,25 @@ func (m *move) rehost(e *entry, p *phone, route, ref string) {
 // Sent implements countersign.Moves.
 func (s *Store) Sent(ctx context.Context, r *countersign.Sent) (*countersign.Outcome, error) {
 	return s.move(ctx, func(m *move) (*countersign.Outcome, error) { return m.sent(r) })
+}
+
+// SentMany implements countersign.SentMany.
+func (s *Store) SentMany(ctx context.Context, moves []*countersign.Sent) ([]*countersign.Outcome, error) {
+	made, steps := make([]*countersign.Outcome, len(moves)), make([]func(*move) error, len(moves))
+	for i, sent := range moves {
+		steps[i] = func(m *move) (err error) {
+			made[i], err = m.sent(sent)
+			return err
+		}
+	}
+	outcomes, failure := make([]*countersign.Outcome, len(moves)), error(nil)
+	for i, err := range s.doAll(ctx, steps) {
+		if err == nil {
+			outcomes[i] = made[i] // of the others the writer may still be making some
+		}
+		failure = cmp.Or(failure, err)
+	}
+	return outcomes, failure
 }
 
 // keptDeliveries is how many deliveries a record keeps: the last ones.

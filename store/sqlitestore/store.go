@@ -54,7 +54,10 @@ type Store struct {
 	closed  error
 }
 
-var _ countersign.Store = (*Store)(nil)
+var (
+	_ countersign.Store    = (*Store)(nil)
+	_ countersign.SentMany = (*Store)(nil)
+)
 
 // Open opens the file, making it if there is none, and checks it through. The error says what to do: it is one of
 // this package's Err values, or holds SQLite's own words. The context bounds nothing but its own end: a large file
@@ -90,7 +93,7 @@ func (s *Store) open(path string, options Options) (err error) {
 	if err = touch(path); err != nil {
 		return err
 	}
-	if s.writer, err = dial(path, options.Timeout, "wal_autocheckpoint(4000)"); err != nil {
+	if s.writer, err = dial(path, options.Timeout, "wal_autocheckpoint(8000)"); err != nil {
 		return err
 	}
 	if err = prepareFile(s.writer); err != nil {

@@ -157,19 +157,33 @@ func (s *Store) Acknowledge(ctx context.Context, done []*countersign.Record) err
 	}
 	return s.do(ctx, func(m *move) error {
 		for _, r := range done {
-			e, err := m.record(r.ID)
-			if err != nil {
+			if err := m.acknowledge(r); err != nil {
 				return err
 			}
-			if e == nil || e.outSeq == 0 || e.outSeq > r.Seq {
-				continue
-			}
-			e.outSeq, e.outAt = 0, 0
-			e.schedule()
-			e.unwritten = true
 		}
 		return nil
 	})
+}
+
+// acknowledge forgets an outbox entry. A record that no move of this transaction has touched is changed where it lies: most
+// of them are in the log long after, and reading one costs more than that.
+func (m *move) acknowledge(r *countersign.Record) error {
+	if _, touched := m.b.records[r.ID]; !touched {
+		if r.Status.Final() {
+			return m.b.t.loggedEnd.run(int64(instantOf(r.Ended).add(countersign.EndedRetention)), r.ID, int64(r.Seq))
+		}
+		return m.b.t.logged.run(r.ID, int64(r.Seq))
+	}
+	e, err := m.record(r.ID)
+	if err != nil {
+		return err
+	}
+	if e != nil && e.outSeq != 0 && e.outSeq <= r.Seq {
+		e.outSeq, e.outAt = 0, 0
+		e.schedule()
+		e.unwritten = true
+	}
+	return nil
 }
 
 // Unlock implements countersign.Moves.

@@ -10,9 +10,11 @@ import (
 type tables struct {
 	c *conn
 
+	begin, commit                                       *stmt
 	loadMeta, saveMeta                                  *stmt
 	loadRecord, insertRecord, updateRecord, moveRecord  *stmt
 	deleteRecord, dueRecords, outRecords                *stmt
+	logged, loggedEnd                                   *stmt
 	loadPhone, savePhone, deletePhone, walkPhones       *stmt
 	loadRate, saveRate, deleteRate, walkRates, noRates  *stmt
 	loadKey, saveKey, deleteKey, walkKeys, dueAllRecord *stmt
@@ -25,6 +27,8 @@ func prepareTables(c *conn) (*tables, error) {
 		columns int
 		sql     string
 	}{
+		{&t.begin, 0, "BEGIN IMMEDIATE"},
+		{&t.commit, 0, "COMMIT"},
 		{&t.loadMeta, 4, "SELECT last, wall, advance, cutoff FROM hot_meta"},
 		{&t.saveMeta, 0, "UPDATE hot_meta SET last = ?, wall = ?, advance = ?, cutoff = ?"},
 		{&t.loadRecord, 10, "SELECT " + recordColumns + " FROM hot_records r WHERE r.id = ?"},
@@ -32,6 +36,8 @@ func prepareTables(c *conn) (*tables, error) {
 		// An update that names an indexed column rewrites the index, so the usual change does not name them.
 		{&t.updateRecord, 0, "UPDATE hot_records SET status = ?, packed = ? WHERE place = ?"},
 		{&t.moveRecord, 0, "UPDATE hot_records SET status = ?, packed = ?, due = ?, out_at = ?, out_seq = ? WHERE place = ?"},
+		{&t.logged, 0, "UPDATE hot_records SET out_at = NULL, out_seq = 0 WHERE id = ? AND out_seq BETWEEN 1 AND ?"},
+		{&t.loggedEnd, 0, "UPDATE hot_records SET out_at = NULL, out_seq = 0, due = ? WHERE id = ? AND out_seq BETWEEN 1 AND ?"},
 		{&t.deleteRecord, 0, "DELETE FROM hot_records WHERE place = ?"},
 		{&t.dueRecords, 1, "SELECT id FROM hot_records WHERE due <= ? ORDER BY due LIMIT ?"},
 		{&t.dueAllRecord, 0, "UPDATE hot_records SET due = 0 WHERE status = 'pending'"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"countersign"
 )
@@ -22,38 +21,67 @@ type op struct {
 	done  chan error
 }
 
+func newOp(step func(m *move) error) *op { return &op{step: step, done: make(chan error, 1)} }
+
 // do has the writer make a step, and waits until it is on the disk. A step that did not start in time never will;
 // one that did may still be written although its caller gave up.
 func (s *Store) do(ctx context.Context, step func(m *move) error) error {
-	o := &op{step: step, done: make(chan error, 1)}
-	timer := time.NewTimer(s.timeout)
-	defer timer.Stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errSlow)
+	defer cancel()
+	o := newOp(step)
+	err := s.enqueue(ctx, o)
+	if err == nil {
+		err = s.await(ctx, o)
+	}
+	return unavailable(err)
+}
+
+// doAll is do for many steps, each with an outcome of its own, in as few transactions as there is room for. The errors
+// are in the order of the steps.
+func (s *Store) doAll(ctx context.Context, steps []func(m *move) error) []error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errSlow)
+	defer cancel()
+	ops, errs := make([]*op, len(steps)), make([]error, len(steps))
+	for i, step := range steps {
+		ops[i] = newOp(step)
+		errs[i] = s.enqueue(ctx, ops[i])
+	}
+	for i, o := range ops {
+		if errs[i] == nil {
+			errs[i] = s.await(ctx, o)
+		}
+		errs[i] = unavailable(errs[i])
+	}
+	return errs
+}
+
+func (s *Store) enqueue(ctx context.Context, o *op) error {
 	select {
 	case s.queue <- o:
+		return nil
 	case <-s.closing:
-		return unavailable(ErrClosed)
+		return ErrClosed
 	case <-ctx.Done():
-		return unavailable(ctx.Err())
-	case <-timer.C:
-		return unavailable(errSlow)
+		return context.Cause(ctx)
 	}
+}
+
+func (s *Store) await(ctx context.Context, o *op) error {
 	var cause error
 	select {
 	case err := <-o.done:
-		return unavailable(err)
+		return err
 	case <-s.stopped:
 		cause = ErrClosed
 	case <-ctx.Done():
-		cause = ctx.Err()
-	case <-timer.C:
-		cause = errSlow
+		cause = context.Cause(ctx)
 	}
 	o.taken.Store(true)
 	select {
 	case err := <-o.done: // both came at once
-		return unavailable(err)
+		return err
 	default:
-		return unavailable(cause)
+		return cause
 	}
 }
 
@@ -146,7 +174,7 @@ func (s *Store) commit() error {
 	if err := s.batch.flush(); err != nil {
 		return err
 	}
-	if err := s.writer.do("COMMIT"); err != nil {
+	if err := s.batch.t.commit.run(); err != nil {
 		return err
 	}
 	s.clock.follow(s.batch.meta)

@@ -16,6 +16,7 @@ func sendScenarios() []scenario {
 		{"Sent/writes deliveries", sentWrites},
 		{"Sent/ends and keeps", sentEnds},
 		{"Sent/final record", sentFinal},
+		{"Sent/many at once", sentMany},
 		{"Receipt/raises", receiptRaises},
 		{"Receipt/before the answer", receiptEarly},
 		{"Receipt/unknown", receiptUnknown},
@@ -266,5 +267,48 @@ func receiptUnknown(k *kit) {
 	k.want(k.receipt(&countersign.Receipt{ID: r.ID, Ref: "nobody's", Status: countersign.DeliverySent}), countersign.OutcomeUnknown)
 	if n := k.lookup(r.ID).Record; n.Seq != r.Seq || len(n.Deliveries) != 0 {
 		k.Errorf("an unknown receipt changed %+v", n)
+	}
+}
+
+// sentMany makes moves at once, where the store can: each comes out as if made alone, whatever became of its neighbours.
+func sentMany(k *kit) {
+	store, ok := k.store.(countersign.SentMany)
+	if !ok {
+		return
+	}
+	plain, ends, final := k.begin(NewPhone()), k.begin(NewPhone()), k.begin(NewPhone())
+	k.want(k.check(final, rightCode), countersign.OutcomeApproved)
+	sent := func(id, delivered string) *countersign.Sent {
+		return &countersign.Sent{ID: id, Channel: countersign.ChannelSMS, Delivery: delivery(delivered, countersign.DeliveryAccepted)}
+	}
+	failed := sent(ends.ID, "msg_b")
+	failed.End, failed.Delivery.Status = countersign.StatusUndeliverable, countersign.DeliveryFailed
+	outcomes, err := store.SentMany(k.ctx, []*countersign.Sent{
+		sent(plain.ID, "msg_a"), failed, sent(final.ID, "msg_c"), sent(NewID(NewPhone()), "msg_d"), sent(plain.ID, "msg_e"),
+	})
+	if err != nil || len(outcomes) != 5 {
+		k.Fatalf("%d outcomes, %v", len(outcomes), err)
+	}
+	for i, want := range []struct {
+		result     countersign.Result
+		status     countersign.Status
+		deliveries int
+	}{
+		{countersign.OutcomeOK, countersign.StatusPending, 1},
+		{countersign.OutcomeOK, countersign.StatusUndeliverable, 1},
+		{countersign.OutcomeOK, countersign.StatusApproved, 1},
+		{countersign.OutcomeUnknown, "", 0},
+		{countersign.OutcomeOK, countersign.StatusPending, 2},
+	} {
+		o := outcomes[i]
+		if k.want(o, want.result); want.status == "" {
+			continue
+		}
+		if o.Record.Status != want.status || len(o.Record.Deliveries) != want.deliveries || !o.Record.Lease.IsZero() {
+			k.Errorf("move %d: the record is %+v", i, o.Record)
+		}
+	}
+	if got := k.lookup(plain.ID); len(got.Record.Deliveries) != 2 {
+		k.Errorf("saved are %d deliveries", len(got.Record.Deliveries))
 	}
 }
