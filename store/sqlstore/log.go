@@ -19,19 +19,20 @@ const upsert = ` ON CONFLICT (id) DO UPDATE SET app = excluded.app, purpose = ex
  created = excluded.created, expires = excluded.expires, seq = excluded.seq, sealed = excluded.sealed,
  body = excluded.body WHERE excluded.seq > verifications.seq`
 
-// Write implements countersign.Log: one transaction for the whole batch.
+// sqliteRows is how many rows one transaction on an SQLite file writes. A file has one writer: whoever waits for an answer
+// waits for the whole of it, some milliseconds.
+const sqliteRows = 512
+
+// Write implements countersign.Log. What a failure leaves written may be written again.
 func (d *DB) Write(ctx context.Context, records []*countersign.Record) error {
 	rows := newest(records)
 	if len(rows) == 0 {
 		return nil
 	}
-	if err := d.prepareInsert(ctx); err != nil {
-		return err
+	if d.engine.prepares {
+		return d.insertInTurns(ctx, rows)
 	}
 	return d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error {
-		if d.engine.prepares {
-			return d.insertEach(ctx, tx, rows)
-		}
 		for part := range slices.Chunk(rows, d.engine.insertRows) {
 			args := make([]any, 0, len(part)*columnCount)
 			for _, r := range part {
@@ -43,6 +44,21 @@ func (d *DB) Write(ctx context.Context, records []*countersign.Record) error {
 		}
 		return nil
 	})
+}
+
+// insertInTurns writes rows to a file, and lets others write in between. The rows are in the order of their ids, and so of their
+// phones: no two transactions change the same page of an index.
+func (d *DB) insertInTurns(ctx context.Context, rows []*countersign.Record) error {
+	if err := d.prepareInsert(ctx); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(rows, sqliteRows) {
+		err := d.change(ctx, d.opts.Timeout, func(ctx context.Context, tx *sql.Tx) error { return d.insertEach(ctx, tx, part) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // insertEach runs the prepared INSERT for one row after the other. A row waits for nobody, as the transaction has the
@@ -71,9 +87,6 @@ func (d *DB) insertEach(ctx context.Context, tx *sql.Tx, rows []*countersign.Rec
 // prepareInsert parses the INSERT once where the engine does not remember statements itself: parsing costs SQLite more
 // than the row. It is done outside of a transaction, which would hold the only connection.
 func (d *DB) prepareInsert(ctx context.Context) error {
-	if !d.engine.prepares {
-		return nil
-	}
 	d.inserting.Lock()
 	defer d.inserting.Unlock()
 	if d.insertOne != nil {
