@@ -1,7 +1,6 @@
 package countersign
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"log/slog"
@@ -75,18 +74,20 @@ type CodeSubject struct {
 
 // deriveCode draws a code of n characters, uniform over the alphabet: bytes that would bias the draw are
 // rejected, and the stream of bytes is HMAC in counter mode, so it never runs out (INV-16).
-func deriveCode(key []byte, s CodeSubject, a Alphabet, n int) Code {
+func deriveCode(key *hashers, s CodeSubject, a Alphabet, n int) Code {
 	chars := a.Characters()
 	limit := 256 - 256%len(chars)
-	seed := lengthPrefixed("code", s.App, s.ID, s.Phone, string(s.Purpose), string(s.TxnHash), string(s.Nonce))
+	h := key.get()
+	defer key.put(h)
+	h.buf = appendPrefixed(h.buf[:0], "code", s.App, s.ID, s.Phone, string(s.Purpose), string(s.TxnHash), string(s.Nonce))
+	seed := len(h.buf)
 	out := make([]byte, 0, MaxCodeLength)
-	mac := hmac.New(sha256.New, key)
 	var block [sha256.Size]byte
 	for counter := uint32(0); len(out) < n; counter++ {
-		mac.Reset()
-		mac.Write(seed)
-		mac.Write(binary.BigEndian.AppendUint32(nil, counter))
-		for _, b := range mac.Sum(block[:0]) {
+		h.mac.Reset()
+		h.buf = binary.BigEndian.AppendUint32(h.buf[:seed], counter)
+		h.mac.Write(h.buf)
+		for _, b := range h.mac.Sum(block[:0]) {
 			if int(b) < limit && len(out) < n {
 				out = append(out, chars[int(b)%len(chars)])
 			}
@@ -99,28 +100,21 @@ func deriveCode(key []byte, s CodeSubject, a Alphabet, n int) Code {
 const TagSize = 16
 
 // deriveTag is what a store keeps of a code. It needs no phone, so that a check can be made from the id alone.
-func deriveTag(key []byte, app, id, code string) [TagSize]byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(lengthPrefixed("tag", app, id, code))
+func deriveTag(key *hashers, app, id, code string) [TagSize]byte {
+	h := key.get()
+	defer key.put(h)
+	h.buf = appendPrefixed(h.buf[:0], "tag", app, id, code)
+	h.mac.Write(h.buf)
 	var sum [sha256.Size]byte
-	return [TagSize]byte(mac.Sum(sum[:0])[:TagSize])
+	return [TagSize]byte(h.mac.Sum(sum[:0])[:TagSize])
 }
 
-// lengthPrefixed joins parts so that no two lists of parts give the same bytes.
-func lengthPrefixed(parts ...string) []byte {
-	n := 0
+// appendPrefixed joins parts so that no two lists of parts give the same bytes.
+func appendPrefixed(b []byte, parts ...string) []byte {
 	for _, p := range parts {
-		n += 4 + len(p)
-	}
-	b := make([]byte, 0, n)
-	for _, p := range parts {
-		b = appendPrefixed(b, p)
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(p))), p...)
 	}
 	return b
-}
-
-func appendPrefixed(b []byte, p string) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(p))), p...)
 }
 
 // Guess is what somebody typed, in canonical form: one spelling of a code is one guess. It prints hidden.

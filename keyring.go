@@ -72,12 +72,26 @@ func NewKey(use KeyUse, id uint16, activates time.Time) (Key, error) {
 
 // Keyring is an immutable set of keys, newest active one first for each use. A rotation makes a new ring.
 type Keyring struct {
-	code, tag []Key
+	code, tag []macKey
 	seal      []sealKey
 	phone     *hashers   // the phone key in use
 	other     *hashers   // the one that counts beside it, while it is rotated; nil otherwise
 	former    []*hashers // all phone keys but the one in use; nil where none was ever rotated
 	lookup    *hashers   // the first phone key, which is for everything that is not an address
+}
+
+// macKey is a key that derives, with its number.
+type macKey struct {
+	id uint16
+	*hashers
+}
+
+func macKeys(list []Key) []macKey {
+	keys := make([]macKey, len(list))
+	for i, k := range list {
+		keys[i] = macKey{k.ID, newHashers(k)}
+	}
+	return keys
 }
 
 // hashers make hashes with one key.
@@ -94,6 +108,15 @@ type hasher struct {
 	mac hash.Hash
 	buf []byte
 }
+
+// get gives a prepared one with nothing written to it, to be put back.
+func (hs *hashers) get() *hasher {
+	h := hs.pool.Get().(*hasher)
+	h.mac.Reset()
+	return h
+}
+
+func (hs *hashers) put(h *hasher) { hs.pool.Put(h) }
 
 type sealKey struct {
 	id   uint16
@@ -116,9 +139,9 @@ func NewKeyring(keys []Key, now time.Time) (*Keyring, error) {
 		}
 		switch use {
 		case KeyCode:
-			r.code = list
+			r.code = macKeys(list)
 		case KeyTag:
-			r.tag = list
+			r.tag = macKeys(list)
 		case KeyPhone:
 			r.usePhoneKeys(list, now)
 		case KeySeal:
@@ -181,28 +204,20 @@ func ordered(keys []Key, use KeyUse, now time.Time) (current *Key, others []Key)
 
 var errNoKey = errors.New("the key that made this is not in the ring")
 
-func find(list []Key, id uint16) ([]byte, error) {
-	for i := range list {
-		if list[i].ID == id {
-			return list[i].Secret, nil
-		}
-	}
-	return nil, errNoKey
-}
-
 // NewCodeFor derives a verification's code with the current key and says which key that was.
 func (r *Keyring) NewCodeFor(s CodeSubject, a Alphabet, length int) (Code, uint16) {
 	k := &r.code[0]
-	return deriveCode(k.Secret, s, a, length), k.ID
+	return deriveCode(k.hashers, s, a, length), k.id
 }
 
 // CodeFor derives a verification's code again, with the key that made it first.
 func (r *Keyring) CodeFor(keyID uint16, s CodeSubject, a Alphabet, length int) (Code, error) {
-	secret, err := find(r.code, keyID)
-	if err != nil {
-		return Code{}, fmt.Errorf("deriving a code with key code/%d: %w", keyID, err)
+	for _, k := range r.code {
+		if k.id == keyID {
+			return deriveCode(k.hashers, s, a, length), nil
+		}
 	}
-	return deriveCode(secret, s, a, length), nil
+	return Code{}, fmt.Errorf("deriving a code with key code/%d: %w", keyID, errNoKey)
 }
 
 // Tag is a code's tag under one tag key.
@@ -213,7 +228,7 @@ type Tag struct {
 
 // NewTag makes the tag that a store keeps of a new code.
 func (r *Keyring) NewTag(app, id string, c Code) Tag {
-	return Tag{r.tag[0].ID, deriveTag(r.tag[0].Secret, app, id, c.text)}
+	return Tag{r.tag[0].id, deriveTag(r.tag[0].hashers, app, id, c.text)}
 }
 
 // maxTags is how many tag keys a check tries: the current one and the one before it, or the one after it on a
@@ -226,7 +241,7 @@ func (r *Keyring) TagsFor(app, id string, g Guess) []Tag {
 	n := min(len(r.tag), maxTags)
 	tags := make([]Tag, n)
 	for i := range n {
-		tags[i] = Tag{r.tag[i].ID, deriveTag(r.tag[i].Secret, app, id, g.text)}
+		tags[i] = Tag{r.tag[i].id, deriveTag(r.tag[i].hashers, app, id, g.text)}
 	}
 	return tags
 }
@@ -285,14 +300,11 @@ func (h Hash) Shard() string { return hex.EncodeToString(h[:2])[:3] }
 
 // Look-ups are told apart by a label, so that a phone's hash says nothing about a client's.
 func (hs *hashers) hash(kind, label string, parts ...string) Hash {
-	h := hs.pool.Get().(*hasher)
-	defer hs.pool.Put(h)
-	h.mac.Reset()
+	h := hs.get()
+	defer hs.put(h)
 	h.buf = binary.BigEndian.AppendUint32(h.buf[:0], uint32(len(kind)+len(label)))
 	h.buf = append(append(h.buf, kind...), label...)
-	for _, p := range parts {
-		h.buf = appendPrefixed(h.buf, p)
-	}
+	h.buf = appendPrefixed(h.buf, parts...)
 	h.mac.Write(h.buf)
 	h.buf = h.mac.Sum(h.buf[:0])
 	return Hash(h.buf[:HashSize])

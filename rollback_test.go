@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -172,6 +173,12 @@ func lastSecondIsLost(t *testing.T, sql bool) bool {
 	b := onRedis(t, server, redisstore.Options{}, sql)
 	tries := begun(t, b, 40)
 	aof := filepath.Join(server.dir, "appendonlydir", "appendonly.aof.1.incr.aof")
+	// While the disk is slow the server keeps what it has to write: the starts must be in the file.
+	eventually(t, "the server has written the starts", func() bool {
+		info := server.ask("INFO", "persistence")
+		text, err := info.ToString()
+		return err == nil && strings.Contains(text, "aof_buffer_length:0\r\n")
+	})
 	saved, err := os.Stat(aof)
 	if err != nil {
 		t.Fatal(err)

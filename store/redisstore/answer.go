@@ -28,7 +28,9 @@ const (
 const (
 	flagReplayed = 1
 	flagNoted    = 2
-	flagAhead    = 4 // the instant is the record's last one, ahead of the server's clock
+	flagAhead    = 4  // the instant is the record's last one, ahead of the server's clock
+	flagBegun    = 8  // a new record is there; see begun
+	flagOwnCode  = 16 // and the code is ours, as the vendor's account had no room
 )
 
 func notFound() error {
@@ -69,6 +71,26 @@ func (s *Store) outcome(shard int, list []rueidis.RedisMessage) (*countersign.Ou
 	return o, nil
 }
 
+// begun reads begin's answer: a record that is new need not be sent back to who has just made it.
+func (s *Store) begun(o *countersign.Outcome, b *countersign.Begin, flags int64) *countersign.Outcome {
+	if flags&flagBegun == 0 {
+		return o
+	}
+	r := &stored{Record: *b.Record, out: 1}
+	now := o.Now.UnixMilli()
+	r.Status, r.Sends, r.Seq = countersign.StatusPending, 1, 1
+	r.Created, r.Expires, r.Lease = o.Now, instant(now+b.Lifetime.Milliseconds()), time.Time{}
+	if lease := b.Lease.Milliseconds(); lease > 0 {
+		r.Lease = instant(now + lease)
+	}
+	if flags&flagOwnCode != 0 {
+		r.Hosted, r.HostedScope = "", countersign.Hash{}
+	}
+	s.note(shardNumber(r.ID), r, now)
+	o.Record = &r.Record
+	return o
+}
+
 func milliseconds(m rueidis.RedisMessage) time.Duration {
 	return time.Duration(number(m)) * time.Millisecond
 }
@@ -100,11 +122,16 @@ func (s *Store) unpack(shard int, raw string, now int64) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.note(shard, r, now)
+	return r, nil
+}
+
+// note notes when a record's shard must be looked at.
+func (s *Store) note(shard int, r *stored, now int64) {
 	if r.Status == countersign.StatusPending {
 		s.index.due.lower(shard, r.due())
 	}
 	if r.out == r.Seq {
 		s.index.out.lower(shard, now)
 	}
-	return r, nil
 }

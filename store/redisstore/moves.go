@@ -54,7 +54,20 @@ func (s *Store) Begin(ctx context.Context, b *countersign.Begin) (*countersign.O
 	if err != nil {
 		return nil, err
 	}
-	return s.move(ctx, s.scripts.begin, b.Record.ID, args)
+	shard := shardNumber(b.Record.ID)
+	list, err := s.call(ctx, s.scripts.begin, shard, recordKey(b.Record.ID), args)
+	if err != nil {
+		return nil, err
+	}
+	return s.beginOutcome(shard, b, list)
+}
+
+func (s *Store) beginOutcome(shard int, b *countersign.Begin, list []rueidis.RedisMessage) (*countersign.Outcome, error) {
+	o, err := s.outcome(shard, list)
+	if err != nil {
+		return nil, err
+	}
+	return s.begun(o, b, number(list[ansFlags])), nil
 }
 
 // beginArgs are what the script begin takes.
@@ -162,19 +175,20 @@ func (s *Store) SentMany(ctx context.Context, moves []*countersign.Sent) ([]*cou
 		if number(answer[0]) == resultBehind {
 			outcomes[i], err = s.Sent(ctx, moves[i]) // once more, by the clock's setting of now
 		} else {
-			outcomes[i], err = s.unknown(s.told(set, shardNumber(moves[i].ID), answer, before, after))
+			shard := shardNumber(moves[i].ID)
+			s.hear(set, shard, answer, before, after)
+			outcomes[i], err = s.unknown(s.outcome(shard, answer))
 		}
 		failure = cmp.Or(failure, err)
 	}
 	return outcomes, failure
 }
 
-// told reads one answer of a flush.
-func (s *Store) told(set *setting, shard int, list []rueidis.RedisMessage, before, after time.Duration) (*countersign.Outcome, error) {
+// hear tells the clock the instant of an answer.
+func (s *Store) hear(set *setting, shard int, list []rueidis.RedisMessage, before, after time.Duration) {
 	if len(list) >= ansEnded && number(list[ansFlags])&flagAhead == 0 {
 		s.heard(set, shard, number(list[ansNow]), before, after)
 	}
-	return s.outcome(shard, list)
 }
 
 // Receipt implements countersign.Moves.

@@ -61,7 +61,9 @@ func (s *Store) Start(ctx context.Context, t *countersign.Take, b *countersign.B
 	if number(answer[0]) == resultBehind {
 		o, err = s.Begin(ctx, b) // once more, by the clock's setting of now: the limits are taken
 	} else {
-		o, err = s.told(set, shardNumber(b.Record.ID), answer, before, after)
+		shard := shardNumber(b.Record.ID)
+		s.hear(set, shard, answer, before, after)
+		o, err = s.beginOutcome(shard, b, answer)
 	}
 	return taken, o, err
 }

@@ -1,13 +1,14 @@
 -- Begin: ARGV[3] the packed record, [4] lifetime, [5] lease, [6] supersede, [7] exempt, [8] own code allowed,
--- [9] the device, [10] its phone, [11] when it was issued.
+-- [9] the device, [10] its phone, [11] when it was issued. Of a new record the answer holds what the caller does not know: a
+-- flag that it is there, and one that its code is not the vendor's after all.
 
 local tail = sub(KEYS[1], 19)
 local b = unpack_msg(ARGV[3])
-local lease = tonumber(ARGV[5])
+local lease, hosted = tonumber(ARGV[5]), b[R_HOSTED]
 local ended = {}
 
-local function answer(result, retry, raw)
-  local out = reply(result, retry, raw and left_of(b) or 0, 0, raw)
+local function answer(result, retry, left, flags)
+  local out = reply(result, retry, left or 0, flags or 0)
   for i = 1, #ended do out[#out + 1] = ended[i] end
   return out
 end
@@ -62,7 +63,7 @@ end
 -- Nothing refuses. From here on it is written: first the new record, then those that make room.
 b[R_STATUS], b[R_CREATED], b[R_EXPIRES], b[R_SENDS], b[R_EPOCH] = PENDING, now, now + ARGV[4], 1, epoch
 b[R_LEASE] = lease > 0 and now + lease or 0
-raw = write(b, tail, true)
+write(b, tail, true)
 
 local function make_room(other)
   local text = call('GET', key_of(other))
@@ -83,4 +84,4 @@ end
 table.insert(p[P_PENDING], {tail, b[R_APP], b[R_FACE], b[R_PURPOSE], b[R_HOSTED], b[R_SCOPE], b[R_EXPIRES]})
 if ARGV[7] == '0' then count_send() end
 save_phone()
-return answer(RES_OK, 0, raw)
+return answer(RES_OK, 0, left_of(b), FLAG_BEGUN + (b[R_HOSTED] == hosted and 0 or FLAG_OWN_CODE))

@@ -268,8 +268,8 @@ local function left_of(r)
 end
 
 -- reply is an answer in the order that answer.go reads; records that the move ended follow it.
-local function reply(result, retry, left, replayed, raw)
-  return {result, now, retry, left, replayed + noted + (now > clock and 4 or 0), raw or '', standing()}
+local function reply(result, retry, left, flags, raw)
+  return {result, now, retry, left, flags + noted + (now > clock and 4 or 0), raw or '', standing()}
 end
 
 local function wait_until(at)
