@@ -149,7 +149,7 @@ func (s *redisServer) restore(list []dumped) {
 	}
 }
 
-// eventually waits for a condition, at most ten seconds.
+// eventually waits for a condition, at most half a minute.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
