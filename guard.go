@@ -24,6 +24,7 @@ const (
 	ActionStart Action = iota
 	ActionSend
 	ActionCheck
+	ActionLogin // an OpenID Connect client's login begins in a browser
 )
 
 // Attempt is what a guard judges.

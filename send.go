@@ -360,6 +360,15 @@ func (v *Verifier) CountCheck(ctx context.Context, app *App, client Client) erro
 	return v.takeLimits(detached(ctx), limits)
 }
 
+// CountLogin counts that a client's browser begins a login on behalf of an OpenID Connect client.
+func (v *Verifier) CountLogin(ctx context.Context, app *App, client Client) error {
+	limits, err := v.cfg.Guard.Judge(&Attempt{Action: ActionLogin, App: app, Client: client, Now: v.Now(), Hash: v.cfg.Keys().LookupHash})
+	if err != nil {
+		return err
+	}
+	return v.takeLimits(detached(ctx), limits)
+}
+
 func (v *Verifier) takeLimits(ctx context.Context, limits []Limit) error {
 	if len(limits) == 0 {
 		return nil

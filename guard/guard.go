@@ -81,6 +81,9 @@ func (g *Guard) Judge(a *countersign.Attempt) ([]countersign.Limit, error) {
 	if !ok {
 		return nil, fmt.Errorf("app %q has no policy", a.App.ID)
 	}
+	if a.Action == countersign.ActionLogin {
+		return r.loginLimits(a), nil
+	}
 	if a.Action == countersign.ActionCheck {
 		return r.checkLimits(a), nil
 	}
@@ -118,6 +121,18 @@ func (r *rules) checkLimits(a *countersign.Attempt) []countersign.Limit {
 	return []countersign.Limit{{
 		Name: RuleClientChecks, Key: a.Hash(RuleClientChecks, Bucket(a.Client.Addr)), Burst: r.checks, Period: time.Minute,
 		Shadow: r.shadow[RuleClientChecks],
+	}}
+}
+
+// loginLimits bound what an address makes us keep before anybody has shown who they are. The ceiling is that of starts: many
+// people may be behind it.
+func (r *rules) loginLimits(a *countersign.Attempt) []countersign.Limit {
+	if !a.Client.Addr.IsValid() {
+		return nil
+	}
+	return []countersign.Limit{{
+		Name: RuleClientLogins, Key: a.Hash(RuleClientLogins, Bucket(a.Client.Addr)), Burst: r.ceiling, Period: time.Minute,
+		Shadow: r.shadow[RuleClientLogins],
 	}}
 }
 

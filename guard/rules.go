@@ -19,6 +19,7 @@ const (
 	RuleClientStarts  = "client_starts"
 	RuleClientCeiling = "client_ceiling"
 	RuleClientChecks  = "client_checks"
+	RuleClientLogins  = "client_logins"
 )
 
 // scope is what a budget counts together.
@@ -161,6 +162,7 @@ func meanings() map[string]string {
 		RuleClientStarts:  "starts and resends of one address in a minute, before a challenge",
 		RuleClientCeiling: "starts and resends of one address in a minute",
 		RuleClientChecks:  "checks of one address in a minute",
+		RuleClientLogins:  "logins of OpenID Connect clients that one address begins in a minute",
 	}
 	for _, b := range budgetRules() {
 		m[b.name] = b.meaning

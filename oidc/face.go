@@ -73,7 +73,9 @@ type Config struct {
 	JWKS       func() []byte
 	App        func(id string) (*countersign.App, bool)
 	ClientOf   func(*http.Request) countersign.Client // who a browser is, through trusted proxies
-	Report     func(error)                            // failures of ours, for the log
+	// CountLogin counts that a browser begins a login, which is kept for half an hour: a stranger must not fill the database.
+	CountLogin func(ctx context.Context, app *countersign.App, client countersign.Client) error
+	Report     func(error) // failures of ours, for the log
 	Pages      Pages
 }
 
@@ -113,7 +115,7 @@ func ReturnURL(issuer string) string { return issuer + loginPath }
 func New(cfg Config) (*Face, error) {
 	f := &Face{cfg: cfg, clients: map[string]*Client{}, secure: strings.HasPrefix(cfg.Issuer, "https://"), mux: http.NewServeMux()}
 	if cfg.Store == nil || cfg.People == nil || cfg.Keys == nil || cfg.SigningKey == nil || cfg.JWKS == nil || cfg.App == nil ||
-		cfg.ClientOf == nil || cfg.Report == nil || cfg.Pages == nil {
+		cfg.ClientOf == nil || cfg.CountLogin == nil || cfg.Report == nil || cfg.Pages == nil {
 		return nil, errors.New("building the OpenID Connect face: a required part is missing")
 	}
 	var errs []error

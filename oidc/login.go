@@ -10,6 +10,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -86,7 +88,31 @@ func (f *Face) authorize(w http.ResponseWriter, r *http.Request) {
 		f.refuseTo(w, r, refused)
 		return
 	}
+	if !f.counted(w, r) {
+		return
+	}
 	op.Authorize(&answerWriter{ResponseWriter: w, f: f}, r.WithContext(ctx), f.provider)
+}
+
+// counted says whether a browser may begin another login.
+func (f *Face) counted(w http.ResponseWriter, r *http.Request) bool {
+	app, ok := f.cfg.App(f.clients[r.Form.Get("client_id")].App)
+	if !ok {
+		f.refuse(w, http.StatusBadRequest, "invalid_client", "The client's app does not exist any more.")
+		return false
+	}
+	err := f.cfg.CountLogin(r.Context(), app, f.cfg.ClientOf(r))
+	var e *countersign.Error
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, countersign.ErrRateLimited) && errors.As(err, &e):
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
+		f.refuse(w, http.StatusTooManyRequests, "slow_down", "Too many logins were begun from this address. Wait a minute.")
+	default:
+		f.unavailable(w, err)
+	}
+	return false
 }
 
 // unserved says what of a request is not served here, where the library would answer the browser, or in another mode than

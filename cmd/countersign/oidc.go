@@ -59,9 +59,10 @@ func (g *generation) mountOIDC(mounts map[string]http.Handler, pages oidc.Pages)
 			k, err := i.ring.Current(i.store.Now())
 			return k.ID, k.Private, err
 		},
-		ClientOf: func(r *http.Request) countersign.Client { return httpapi.ClientOf(r, g.cfg.TrustedProxies) },
-		Report:   func(err error) { i.log.Error("OpenID Connect", "error", err) },
-		Pages:    pages,
+		ClientOf:   func(r *http.Request) countersign.Client { return httpapi.ClientOf(r, g.cfg.TrustedProxies) },
+		CountLogin: g.verifier.CountLogin,
+		Report:     func(err error) { i.log.Error("OpenID Connect", "error", err) },
+		Pages:      pages,
 	})
 	if err != nil {
 		return err

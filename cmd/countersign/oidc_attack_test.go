@@ -26,7 +26,7 @@ oidc:
 		"open redirect": openRedirect, "code reuse": codeReuse, "code injection": codeInjection, "planted login": plantedLogin,
 		"stolen login": stolenLogin, "mix-up": mixUp, "forms of other sites": foreignForms, "consent": consentIsAsked,
 		"max_age and prompt": reauthentication, "log-out": logOut, "tokens of others": foreignTokens, "bad requests": badRequests,
-		"idle sessions": idleSessions,
+		"idle sessions": idleSessions, "flood": flood,
 	} {
 		t.Run(name, func(t *testing.T) { attack(t, i) })
 	}
@@ -508,6 +508,38 @@ func badRequests(t *testing.T, i *instanceUnderTest) {
 	// Where the redirect address is not the client's, not even an error goes there.
 	if s := b.get(rp.as("demo", "sandboxdemo", "https://evil.example/").start(newVisit(), oauth2.SetAuthURLParam("response_type", "token"))); s.left != nil || s.status != 400 {
 		t.Errorf("an error of an open redirect: %d, to %v", s.status, s.left)
+	}
+}
+
+// A stranger cannot fill the database with logins that nobody finishes. The control is what comes after: it is let through.
+func flood(t *testing.T, i *instanceUnderTest) {
+	rp, b := newRelyingParty(t, i), newBrowser(t, i)
+	i.raw("DELETE", "/dev/limits", "")
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	address, begun := rp.start(newVisit()), 0
+	for ; begun < 1000; begun++ {
+		res, err := client.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode == http.StatusTooManyRequests {
+			if !strings.Contains(string(body), `"slow_down"`) || res.Header.Get("Retry-After") == "" {
+				t.Errorf("refused: %s %v", body, res.Header)
+			}
+			break
+		}
+	}
+	if begun < 300 || begun == 1000 {
+		t.Errorf("%d logins were begun", begun)
+	}
+	i.raw("DELETE", "/dev/limits", "")
+	if s := b.get(rp.start(newVisit())); s.fields("phone") == nil {
+		t.Errorf("control: %d %s", s.status, s.body)
 	}
 }
 
