@@ -58,9 +58,6 @@ func (b Budget) Limit(name string, key Hash) Limit {
 	}
 }
 
-// Daily is the most that can be sent without any success in 24 hours.
-func (b Budget) Daily() int { return b.Capacity + 24*b.Refill }
-
 // Refund is what one success gives back: Back of each limit, which is never fuller than full. Once, when it is set, is
 // counted as well; when it has no room, no limit gets back more than one. So the same phone approved over and over cannot
 // fill what others empty.

@@ -57,7 +57,6 @@ const (
 	EndedByTime    EndReason = "time"       // a limit of its policy
 	EndedByRenewal EndReason = "renewal"    // a new login took its place
 	EndedByNumber  EndReason = "number"     // the number went to somebody else, or was changed
-	EndedByErasure EndReason = "erasure"    // the user was erased
 	EndedByFactor  EndReason = "credential" // a factor changed
 )
 

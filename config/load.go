@@ -3,11 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -124,7 +124,7 @@ var ownVariables = []string{"COUNTERSIGN_ENV", "COUNTERSIGN_SERVER", "COUNTERSIG
 // aliases takes the names that people have already. A setting's own name beats them.
 func (l *loader) aliases(env map[string]string, source string) []error {
 	var mistakes []error
-	for _, name := range sortedKeys(env) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		text := env[name]
 		if text == "" {
 			continue
@@ -162,7 +162,7 @@ func (l *loader) aliases(env map[string]string, source string) []error {
 // ignored.
 func (l *loader) variables(env map[string]string, source string) []error {
 	var mistakes []error
-	for _, name := range sortedKeys(env) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if !strings.HasPrefix(name, "COUNTERSIGN_") || slices.Contains(ownVariables, name) || l.referred(name) {
 			continue
 		}
@@ -250,7 +250,7 @@ func fill(pattern string, names ...string) string {
 // apply hands every value to its row.
 func (l *loader) apply(c *Config) []error {
 	var mistakes []error
-	for _, path := range sortedKeys(l.values) {
+	for _, path := range slices.Sorted(maps.Keys(l.values)) {
 		s, names, ok := l.find(path)
 		v := l.values[path]
 		if !ok {
@@ -343,7 +343,7 @@ func (c *Config) check() []error {
 	if u, err := url.Parse(c.PublicURL); err == nil && (u.Path != "" || u.RawQuery != "") {
 		bad("public_url: expected a scheme and a host, with nothing after them, such as https://verify.example.com")
 	}
-	for _, id := range sortedKeys(c.Apps) {
+	for _, id := range slices.Sorted(maps.Keys(c.Apps)) {
 		a := c.Apps[id]
 		if a.Region != "" && !phone.ValidRegion(a.Region) {
 			bad("apps.%s.region: %q is not an ISO 3166-1 alpha-2 country such as US", id, a.Region)
@@ -362,7 +362,7 @@ func (c *Config) check() []error {
 	}
 	c.checkRoutes(bad)
 	c.checkTestNumbers(bad)
-	for _, name := range sortedKeys(c.Providers) {
+	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
 		if p := c.Providers[name]; p.Type == "" {
 			bad("providers.%s.type: required: sinch, sinch-sms, twilio, twilio-verify, vonage, vonage-verify, webhook, smtp, smpp, aws, infobip or sandbox", name)
 		} else if p.Type == "sandbox" && c.Mode == Production {
@@ -378,19 +378,10 @@ func (c *Config) Place(path string) string {
 	if source, ok := c.sources[path]; ok {
 		return source + ": "
 	}
-	for _, p := range sortedKeys(c.sources) {
+	for _, p := range slices.Sorted(maps.Keys(c.sources)) {
 		if strings.HasPrefix(p, path+".") {
 			return c.sources[p] + ": "
 		}
 	}
 	return ""
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

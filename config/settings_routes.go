@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,7 +198,7 @@ func (c *Config) checkRoutes(bad func(format string, args ...any)) {
 		}
 	}
 	look(c.Routing.Routes)
-	for _, id := range sortedKeys(c.Apps) {
+	for _, id := range slices.Sorted(maps.Keys(c.Apps)) {
 		look(c.Apps[id].Routing.Routes)
 	}
 }

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"countersign/phone"
@@ -55,8 +57,9 @@ func ofTestNumber(set func(*TestNumber, string) error) func(*Config, []string, v
 // checkTestNumbers wants a code and a day. A day that has passed is no mistake: the number is then an ordinary one, and an
 // instance must start again in a year with the file that it has.
 func (c *Config) checkTestNumbers(bad func(format string, args ...any)) {
-	for _, id := range sortedKeys(c.Apps) {
-		for number, t := range c.Apps[id].TestNumbers {
+	for _, id := range slices.Sorted(maps.Keys(c.Apps)) {
+		for _, number := range slices.Sorted(maps.Keys(c.Apps[id].TestNumbers)) {
+			t := c.Apps[id].TestNumbers[number]
 			path := "apps." + id + ".test_numbers." + number
 			switch {
 			case t.Code == "":

@@ -126,9 +126,6 @@ func (c *Counts) trim(at time.Duration) {
 	c.next = max(4096, 2*len(c.full))
 }
 
-// Len is how many limits are not full.
-func (c *Counts) Len() int { return len(c.full) }
-
 // PlainHash makes keys without a secret, for traffic that is only simulated.
 func PlainHash(label string, parts ...string) countersign.Hash {
 	sum := sha256.Sum256([]byte(label + "\x00" + strings.Join(parts, "\x00")))

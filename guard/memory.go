@@ -207,13 +207,13 @@ func (t *track) sequential() bool {
 	}
 	sorted := t.numbers
 	slices.Sort(sorted[:])
-	close := 0
+	near := 0
 	for i := 1; i < sequenceSpan; i++ {
 		if sorted[i]-sorted[i-1] <= sequenceGap {
-			close++
+			near++
 		}
 	}
-	return close >= sequenceGaps
+	return near >= sequenceGaps
 }
 
 // tail is what a number has behind its first six digits.

@@ -110,8 +110,8 @@ func (p *Prices) add(fields []string) (column int, err error) {
 		return 1, errors.New("this price is there twice")
 	}
 	p.by[of] = price
-	any := priceOf{"", of.country, of.channel}
-	p.highest[any] = max(p.highest[any], price)
+	whoever := priceOf{"", of.country, of.channel}
+	p.highest[whoever] = max(p.highest[whoever], price)
 	p.most = max(p.most, price)
 	return 0, nil
 }

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"strings"
 	"sync"
 
 	"golang.org/x/text/language"
@@ -45,6 +46,6 @@ func (c *chooser) choose(locale string) int {
 	if len(c.known) >= maxKnown {
 		clear(c.known)
 	}
-	c.known[locale] = i
+	c.known[strings.Clone(locale)] = i // it may be a part of a whole request
 	return i
 }

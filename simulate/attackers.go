@@ -51,11 +51,7 @@ func (w *world) strike(a *attack, n int) {
 		w.after(10*time.Second+w.upTo(60*time.Second), func() { w.spray(got.message) })
 	}
 	if a.converts != nil && a.converts(n, to) {
-		w.after(10*time.Second+w.upTo(60*time.Second), func() {
-			if w.guess(got.message, true, false) {
-				w.result.Attack.converted++
-			}
-		})
+		w.after(10*time.Second+w.upTo(60*time.Second), func() { w.guess(got.message, true, false) })
 	}
 }
 
@@ -70,18 +66,14 @@ func (w *world) proves(own numbers.Number, from netip.Addr) {
 	}
 	w.sent(got.message)
 	w.result.target(own, w.now)
-	w.after(10*time.Second+w.upTo(60*time.Second), func() {
-		if w.guess(got.message, true, false) {
-			w.result.Attack.converted++
-		}
-	})
+	w.after(10*time.Second+w.upTo(60*time.Second), func() { w.guess(got.message, true, false) })
 }
 
 // spray is one guess at somebody else's code. One in a million would be right; the count says what to expect.
 func (w *world) spray(m *message) {
 	p := w.phone(m.to)
 	if !m.done && p.mayGuess(w.now, false) {
-		w.result.Attack.guesses++
+		w.result.Attack.Guesses++
 	}
 }
 

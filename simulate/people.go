@@ -143,7 +143,6 @@ func (p *person) start() {
 	if !a.sent {
 		if a.kind != countersign.ErrResendTooSoon {
 			h.Refused++
-			p.w.result.refusal(a.rule)
 		}
 		return
 	}
@@ -170,9 +169,7 @@ func (p *person) reads(m *message) {
 }
 
 func (p *person) enters(m *message) {
-	if p.w.guess(m, true, p.device) {
-		p.w.result.Honest.approved++
-	}
+	p.w.guess(m, true, p.device)
 }
 
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d))) }
@@ -183,7 +180,7 @@ func (w *world) sent(m *message) {
 		return
 	}
 	w.result.Attack.Sent++
-	w.result.Attack.money += w.price(m.to)
+	w.result.Attack.Money += w.price(m.to)
 	if w.chart != nil {
 		w.chart.sent(w.now)
 	}

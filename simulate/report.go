@@ -20,7 +20,7 @@ func Table(w io.Writer, results []*Result) error {
 	for _, r := range results {
 		a, h := &r.Attack, &r.Honest
 		fmt.Fprintf(t, "%s\t%d\t%s\t%d\t%d\t%s\t%d\t%s\t%d\t%d\t%s\t%s\t\n", r.Name, r.Seed, cmp.Or(r.Policy, "default"), a.Attempts, a.Sent,
-			percent(a.Refused, a.Attempts), a.worst, decimal(a.money), a.guesses, h.Starts, percent(h.Refused, h.Starts), percent(h.Challenged, h.Starts))
+			percent(a.Refused, a.Attempts), a.Worst, decimal(a.Money), a.Guesses, h.Starts, percent(h.Refused, h.Starts), percent(h.Challenged, h.Starts))
 	}
 	return t.Flush()
 }
@@ -55,8 +55,8 @@ func Report(w io.Writer, results []*Result) error {
 	var rows []row
 	for _, r := range results {
 		rows = append(rows, row{
-			r, about[r.Name], cmp.Or(r.Policy, "default"), decimal(r.Attack.money), percent(r.Attack.Refused, r.Attack.Attempts),
-			percent(r.Honest.Refused, r.Honest.Starts), percent(r.Honest.Challenged, r.Honest.Starts), r.Attack.worst, r.Attack.guesses, r.chart.picture(),
+			r, about[r.Name], cmp.Or(r.Policy, "default"), decimal(r.Attack.Money), percent(r.Attack.Refused, r.Attack.Attempts),
+			percent(r.Honest.Refused, r.Honest.Starts), percent(r.Honest.Challenged, r.Honest.Starts), r.Attack.Worst, r.Attack.Guesses, r.chart.picture(),
 		})
 	}
 	return page.Execute(w, rows)

@@ -22,9 +22,7 @@ type Result struct {
 	Owner  Owner
 
 	perTarget map[string]int // attack messages, by target range and day
-	refusals  map[string]int // of honest people, by rule
 	chart     *chart
-	pumping   bool
 }
 
 // Attack is what the attackers got.
@@ -34,42 +32,20 @@ type Attack struct {
 	Refused  int
 	Held     int // numbers that he really holds, where he enters codes
 
-	money     int64
-	guesses   int
-	converted int
-	worst     int
+	Money   int64 // what the messages cost, in millionths of the price table's currency
+	Guesses int   // codes that were guessed at: each is right with a chance of one in a million
+	Worst   int   // the most messages that one prefix (all but the last three digits of a number) got in a day
 }
-
-// Money is what the messages cost, in millionths of the price table's currency.
-func (a *Attack) Money() int64 { return a.money }
-
-// Guesses is how many codes were guessed at: each is right with a chance of one in a million.
-func (a *Attack) Guesses() int { return a.guesses }
-
-// Converted is how many of his own messages an attacker answered.
-func (a *Attack) Converted() int { return a.converted }
-
-// WorstPrefix is the most messages that one prefix (all but the last three digits of a number) got in a day.
-func (a *Attack) WorstPrefix() int { return a.worst }
 
 // Honest is how the others fared.
 type Honest struct {
 	Starts     int // starts and resends
 	Refused    int // outright, by the guard or by the bounds of their phone; a cooldown is not counted
 	Challenged int // had to let their device compute, which nobody notices at the base difficulty
-
-	approved int
 }
 
 // Owner is a person under attack who comes with a device that has proved the number.
 type Owner struct{ Tries, GotIn int }
-
-func (r *Result) refusal(rule string) {
-	if r.refusals == nil {
-		r.refusals = map[string]int{}
-	}
-	r.refusals[rule]++
-}
 
 // target books an attack's message by where it went.
 func (r *Result) target(n numbers.Number, at time.Time) {
@@ -79,7 +55,7 @@ func (r *Result) target(n numbers.Number, at time.Time) {
 	text := n.E164()
 	key := text[:len(text)-3] + " " + strconv.Itoa(int(at.Sub(epoch).Hours()/24))
 	r.perTarget[key]++
-	r.Attack.worst = max(r.Attack.worst, r.perTarget[key])
+	r.Attack.Worst = max(r.Attack.Worst, r.perTarget[key])
 }
 
 // MarshalJSON writes the shape that programs read (contract, "The guard"); money is in units of the currency.
@@ -105,7 +81,7 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 		Honest honest `json:"honest"`
 	}{
 		r.Name, r.Seed, r.Policy,
-		attack{r.Attack.Attempts, r.Attack.Sent, r.Attack.Refused, json.Number(decimal(r.Attack.money)), r.Attack.worst, r.Attack.guesses},
+		attack{r.Attack.Attempts, r.Attack.Sent, r.Attack.Refused, json.Number(decimal(r.Attack.Money)), r.Attack.Worst, r.Attack.Guesses},
 		honest{r.Honest.Starts, r.Honest.Refused, r.Honest.Challenged},
 	})
 }

@@ -38,7 +38,7 @@ func Run(s Scenario, o Options) (*Result, error) {
 		app: app, judge: judge, counts: guard.NewCounts(), phones: map[string]*phone{}, price: o.Price,
 		chart: &chart{began: epoch},
 	}
-	w.result = Result{Name: s.Name, Seed: o.Seed, Policy: o.Policy, chart: w.chart, pumping: s.Pumping}
+	w.result = Result{Name: s.Name, Seed: o.Seed, Policy: o.Policy, chart: w.chart}
 	w.crowd(perDay)
 	s.play(w)
 	w.run(func(done float64) bool { return o.Tell == nil || o.Tell(s.Name, done) })

@@ -92,13 +92,13 @@ func judge(t *testing.T, s simulate.Scenario, r *simulate.Result) {
 	if share := float64(h.Challenged) / float64(h.Starts); share > honestAsked {
 		t.Errorf("seed %d: %.2f %% of honest starts were challenged", r.Seed, 100*share)
 	}
-	if a.WorstPrefix() > worstPrefixDay {
-		t.Errorf("seed %d: %d messages to one prefix in a day", r.Seed, a.WorstPrefix())
+	if a.Worst > worstPrefixDay {
+		t.Errorf("seed %d: %d messages to one prefix in a day", r.Seed, a.Worst)
 	}
 	if share := float64(a.Refused) / float64(max(1, a.Attempts)); s.Pumping && a.Attempts > 20*worstPrefixDay && share < refusedShare {
 		t.Errorf("seed %d: only %.1f %% of the attack were refused", r.Seed, 100*share)
 	}
-	if expected := float64(a.Guesses()) / 1e6; expected > wrongApprovals {
+	if expected := float64(a.Guesses) / 1e6; expected > wrongApprovals {
 		t.Errorf("seed %d: %.3f wrong approvals are to be expected", r.Seed, expected)
 	}
 	if a.Held > 0 && !s.Flood && a.Sent > netPerNumber*a.Held {

@@ -100,7 +100,6 @@ type answer struct {
 	sent       bool
 	challenged bool
 	kind       countersign.Kind // of the refusal
-	rule       string           // that refused
 	message    *message
 }
 
@@ -161,7 +160,7 @@ func (w *world) judged(r *request, a *countersign.Attempt) answer {
 	if kind := kindOf(w.phone(r.to).maySend(w.now, r.device)); kind != "" {
 		w.counts.ReleaseAt(w.now, counted)
 		w.judge.Decided(a, taken, kind)
-		return answer{kind: kind, rule: string(kind)}
+		return answer{kind: kind}
 	}
 	w.judge.Decided(a, taken, nil)
 	return answer{sent: true, message: &message{to: r.to, marks: a.Marks, created: w.now, attack: r.attack}}
@@ -169,11 +168,7 @@ func (w *world) judged(r *request, a *countersign.Attempt) answer {
 
 func refusedBy(err error) answer {
 	kind := countersign.KindOf(err)
-	got := answer{kind: kind, rule: string(kind), challenged: kind == countersign.ErrChallengeRequired}
-	if e := (*countersign.Error)(nil); errors.As(err, &e) && e.Limit != "" {
-		got.rule = e.Limit
-	}
-	return got
+	return answer{kind: kind, challenged: kind == countersign.ErrChallengeRequired}
 }
 
 // unpaid is the limits that a proof of work of this difficulty does not pass.

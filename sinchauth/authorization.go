@@ -30,16 +30,6 @@ func (l Level) String() string {
 	return "unknown"
 }
 
-// ParseLevel reads a level's name.
-func ParseLevel(name string) (Level, bool) {
-	for _, l := range []Level{LevelPublic, LevelBasic, LevelApplication} {
-		if l.String() == name {
-			return l, true
-		}
-	}
-	return 0, false
-}
-
 // Authorization is a parsed Authorization header: what is claimed, not yet believed.
 type Authorization struct {
 	Level     Level

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -131,11 +132,7 @@ func (c *call) route() (handler, error) {
 	}
 	h, ok := methods[c.r.Method]
 	if !ok {
-		var names []string
-		for name := range methods {
-			names = append(names, name)
-		}
-		slices.Sort(names)
+		names := slices.Sorted(maps.Keys(methods))
 		return nil, vendorError{status: 405, code: 20004, message: "Method not allowed", allow: strings.Join(names, ", ")}
 	}
 	return h, nil

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -150,7 +152,7 @@ func (d *doctor) apps(ctx context.Context, cfg *config.Config, db *sqlstore.DB) 
 		d.say("apps", stateProblem, err.Error(), "Correct the settings that are named.")
 		return
 	}
-	for _, id := range sorted(tenants.byID) {
+	for _, id := range slices.Sorted(maps.Keys(tenants.byID)) {
 		d.risk(ctx, id, cfg.Apps[id])
 		keys, err := db.Keys(ctx, id)
 		if err != nil {
@@ -199,7 +201,7 @@ func (d *doctor) providers(ctx context.Context, cfg *config.Config) {
 		d.say("providers", stateProblem, err.Error(), "Correct the settings that are named.")
 		return
 	}
-	for _, name := range sorted(cfg.Providers) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
 		p := cfg.Providers[name]
 		address := vendorAddress(p)
 		if address == "" {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"countersign"
@@ -43,7 +45,7 @@ func receiptsOf(rows []*countersign.Record, now time.Time, into map[string]repor
 func (d *doctor) receipts(ctx context.Context, cfg *config.Config, db *sqlstore.DB) {
 	now := time.Now()
 	seen := map[string]reported{}
-	for _, id := range sorted(cfg.Apps) {
+	for _, id := range slices.Sorted(maps.Keys(cfg.Apps)) {
 		rows, err := db.List(ctx, countersign.ListQuery{App: id, CreatedAfter: now.Add(-24 * time.Hour), Limit: receiptsRows})
 		if err != nil {
 			d.say("receipts", stateProblem, err.Error(), "")

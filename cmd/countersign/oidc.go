@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"countersign"
 	"countersign/config"
@@ -21,7 +23,7 @@ const (
 func oidcClients(cfg *config.Config) ([]oidc.Client, error) {
 	var list []oidc.Client
 	var errs []error
-	for _, id := range sorted(cfg.OIDCClients) {
+	for _, id := range slices.Sorted(maps.Keys(cfg.OIDCClients)) {
 		c := cfg.OIDCClients[id]
 		a := cfg.Apps[c.App]
 		switch {

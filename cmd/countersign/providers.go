@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func newVendors(cfg *config.Config, box *sandbox.Sandbox) (*vendors, error) {
 		v.routes = append(v.routes, sandboxRoutes(box)...)
 	}
 	var mistakes []error
-	for _, name := range sorted(cfg.Providers) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
 		p := cfg.Providers[name]
 		var err error
 		switch p.Type {
@@ -125,13 +126,4 @@ func vendorAddress(p *config.Provider) string {
 		return vonage.BaseURL
 	}
 	return ""
-}
-
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,7 +57,8 @@ func routing(cfg *config.Config, routes []provider.Route) (provider.Config, erro
 	if cfg.IsSandbox() {
 		out.Rules = append(sandboxRules(out.Rules), out.Rules...)
 	}
-	for id, app := range cfg.Apps {
+	for _, id := range slices.Sorted(maps.Keys(cfg.Apps)) {
+		app := cfg.Apps[id]
 		if list := lines(&app.Routing); len(list) > 0 {
 			out.Apps[id] = list
 		}

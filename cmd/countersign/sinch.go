@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -119,7 +120,7 @@ func (g *generation) makeSinchFace() (*sinchapi.Face, error) {
 	}
 	var apps []sinchapi.App
 	var mistakes []error
-	for _, id := range sorted(g.cfg.Apps) {
+	for _, id := range slices.Sorted(maps.Keys(g.cfg.Apps)) {
 		a := g.cfg.Apps[id]
 		if a.SinchKey == "" {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,7 +59,7 @@ func newTenants(cfg *config.Config) (*tenants, error) {
 	if t.sandbox {
 		sandboxInstance(&t.shared)
 	}
-	for _, id := range sorted(cfg.Apps) {
+	for _, id := range slices.Sorted(maps.Keys(cfg.Apps)) {
 		err := t.add(id, cfg.Apps[id])
 		if app := t.byID[id]; err == nil {
 			app.Passkeys, err = passkeyParty(cfg, app.Name, cfg.Apps[id])
@@ -138,7 +139,8 @@ func testNumbersOf(a *config.App) (map[string]countersign.TestNumber, error) {
 		return nil, nil
 	}
 	list := make(map[string]countersign.TestNumber, len(a.TestNumbers))
-	for number, t := range a.TestNumbers {
+	for _, number := range slices.Sorted(maps.Keys(a.TestNumbers)) {
+		t := a.TestNumbers[number]
 		code, err := countersign.ParseTestCode(t.Code)
 		if err != nil {
 			return nil, fmt.Errorf("test_numbers.%s.code: %w", number, err)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"countersign/twilioapi"
 )
@@ -9,7 +11,7 @@ import (
 // mountTwilio opens the Twilio face for the apps that have credentials.
 func (g *generation) mountTwilio(mounts map[string]http.Handler) error {
 	var apps []twilioapi.App
-	for _, id := range sorted(g.cfg.Apps) {
+	for _, id := range slices.Sorted(maps.Keys(g.cfg.Apps)) {
 		if a := g.cfg.Apps[id].Twilio; a.Account != "" {
 			apps = append(apps, twilioapi.App{
 				App: g.apps.byID[id], Account: a.Account, Token: a.Token, Service: a.Service, HideEnded: a.HideEnded,

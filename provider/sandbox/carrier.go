@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -51,14 +52,7 @@ var fates = map[string]fate{
 }
 
 // Fates lists what a rule may ask for.
-func Fates() []string {
-	list := make([]string, 0, len(fates))
-	for name := range fates {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
-}
+func Fates() []string { return slices.Sorted(maps.Keys(fates)) }
 
 // carriage is the rules in force.
 type carriage struct {

@@ -17,15 +17,12 @@ import (
 // VerificationURL is the vendor's Verification API.
 const VerificationURL = "https://verification.api.sinch.com"
 
-// DefaultTimeout bounds a request whose context has no earlier deadline.
-const DefaultTimeout = 5 * time.Second
-
 // VerificationConfig is what Verification and OwnCode work with.
 type VerificationConfig struct {
 	Name        string // the route's; failures carry it
 	Credentials sinchauth.Credentials
 	BaseURL     string            // VerificationURL when empty
-	Timeout     time.Duration     // of one request; DefaultTimeout when zero
+	Timeout     time.Duration     // of one request; outbound.DefaultTimeout when zero
 	Now         func() time.Time  // the clock of signatures, out and in; time.Now when nil
 	Transport   http.RoundTripper // nil for one of its own
 	// CallbackPrefix is what a proxy in front takes off the path of callbacks; usually "".
@@ -63,7 +60,7 @@ type SMSConfig struct {
 
 	BaseURL   string            // the region's address when empty
 	AuthURL   string            // of access tokens, with a project; the vendor's when empty
-	Timeout   time.Duration     // of one request; DefaultTimeout when zero
+	Timeout   time.Duration     // of one request; outbound.DefaultTimeout when zero
 	Now       func() time.Time  // the clock of callbacks' signatures; time.Now when nil
 	Transport http.RoundTripper // nil for one of its own
 

@@ -3,11 +3,11 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -215,12 +215,7 @@ func ownHeaders() []string {
 }
 
 func (c *compiled) compileHeaders(headers map[string]string) {
-	names := make([]string, 0, len(headers))
-	for name := range headers {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		at := "headers." + name
 		if !token(name) {
 			c.wrong(at, "is no name of a header")

@@ -96,11 +96,11 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 }
 
 // exchange makes one request and reads its answer. A failure says whether the vendor may have acted on it.
-func (p *Provider) exchange(ctx context.Context, needsBody bool, make func(context.Context) (*http.Request, error)) (*reading, error) {
+func (p *Provider) exchange(ctx context.Context, needsBody bool, build func(context.Context) (*http.Request, error)) (*reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.c.timeout)
 	defer cancel()
 	t := &trace{}
-	request, err := make(httptrace.WithClientTrace(ctx, t.hooks()))
+	request, err := build(httptrace.WithClientTrace(ctx, t.hooks()))
 	if err != nil {
 		return nil, p.failure(countersign.FailOperator, "the request cannot be made", err)
 	}

@@ -34,9 +34,6 @@ type receipts struct {
 	outcomes                              map[string]countersign.Status // hosted: what ends a verification
 }
 
-// TakesReceipts says whether the vendor's callbacks are configured.
-func (p *Provider) TakesReceipts() bool { return p.c.receipts != nil }
-
 // Callback is the handler of the vendor's receipts, for POST /hooks/<route>/status. It answers 204 when a receipt was
 // taken, was known or says nothing to us, 400 when a signed callback cannot be read, 401 when it is not signed, and 503
 // when it could not be kept and should be sent again. Without configured receipts it answers 404.

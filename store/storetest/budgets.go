@@ -269,14 +269,14 @@ func budgetModel(k *kit) {
 			}
 		default:
 			t := k.takeOnly(limits...)
-			fits, close := true, false
+			fits, edge := true, false
 			for i, l := range limits {
 				buckets[i].fill(l, t.Now)
 				room := buckets[i].level - float64(l.Spends())
 				fits = fits && room >= 0
-				close = close || math.Abs(room) < 0.01
+				edge = edge || math.Abs(room) < 0.01
 			}
-			if got := t.Refused == nil; got != fits && !close {
+			if got := t.Refused == nil; got != fits && !edge {
 				k.Fatalf("seed %d, step %d: admitted %v, the buckets say %v: %+v", seed, step, got, fits, buckets)
 			}
 			if t.Refused != nil {
