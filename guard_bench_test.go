@@ -33,7 +33,7 @@ func processCPU(b *testing.B) time.Duration {
 }
 
 // BenchmarkGuardedStart is what the guard at its default policy costs a start on Redis, in CPU of this process: starts with
-// it and without it in turns, each with an Idempotency-Key, so that both make the same two round trips. The budgets are
+// it and without it in turns, each with an Idempotency-Key, so that both make the same round trip. The budgets are
 // wide enough that all pass, and everything is counted that the default policy counts.
 func BenchmarkGuardedStart(b *testing.B) {
 	wide, shared := guard.WideBudgets()
