@@ -82,6 +82,19 @@ func (v *Verifier) again(ctx context.Context, id string) (*Verification, error) 
 	return d, nil
 }
 
+// sentBefore answers a repeat whose first request is not known to be through. What it began may be sent all the same: its
+// process died after the answer, and before the key was written down as done.
+func (v *Verifier) sentBefore(ctx context.Context, id string) (*Verification, error) {
+	o, ok, err := v.cfg.Store.Lookup(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if ok && (o.Record.Status.Final() || reached(o.Record)) {
+		return v.again(ctx, id)
+	}
+	return nil, inProgress()
+}
+
 // carryOn takes over a start whose first request died after its verification was begun. The record that is there
 // decides: its code may be out already, so no other may be sent. A result or an error is the answer; neither means
 // that this request is to send.

@@ -104,6 +104,25 @@ func TestARepeatOnTheHeelsOfTheAnswer(t *testing.T) {
 	}
 }
 
+// unfinished is a store that is never told that a key's request is done, as when a process dies right after its answer.
+type unfinished struct{ countersign.Store }
+
+func (unfinished) Finish(context.Context, countersign.Hash) error { return errors.New("died") }
+
+// A repeat does not wait for the key's lease to end where the first request's message is known to be sent.
+func TestARepeatAfterTheProcessDied(t *testing.T) {
+	first := newBench(t)
+	b := newBenchOn(t, unfinished{first.store}, t.TempDir()+"/log.db")
+	v := b.mustStart(t, number, withKey("k"))
+	b.written(t, v.ID)
+	again, err := b.start(t, number, withKey("k"))
+	if err != nil || again.ID != v.ID || !again.Replayed || b.carrier.count() != 1 {
+		t.Fatalf("the repeat got %+v, %v; %d messages", again, err, b.carrier.count())
+	}
+	_, err = b.start(t, number, withKey("k"), func(q *countersign.StartRequest) { q.Idempotency.Body = []byte("other") })
+	wantKind(t, err, countersign.ErrIdempotencyMismatch)
+}
+
 // A repeat that comes when the first one's verification is over sends nothing.
 func TestARepeatOfWhatIsOverSendsNothing(t *testing.T) {
 	first := newBench(t)

@@ -167,7 +167,8 @@ func (s *starting) open(ctx context.Context) (*Outcome, *Verification, error) {
 		done, err := s.v.again(ctx, taken.SeenID)
 		return nil, done, err
 	case SeenRunning:
-		return nil, nil, inProgress()
+		done, err := s.v.sentBefore(ctx, taken.SeenID)
+		return nil, done, err
 	case SeenMismatch:
 		return nil, nil, mismatch()
 	case SeenAbandoned:
