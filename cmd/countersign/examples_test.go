@@ -125,6 +125,7 @@ func TestTheGoExample(t *testing.T) {
 	b := newFormBrowser(t, address)
 	_, text := b.post("/start", url.Values{"phone": {"12"}})
 	wants("a number that is none", text, "not valid")
+	wants("a number that is none", text, `value="12"`)
 	_, text = b.post("/start", url.Values{"phone": {"(415) 555-0123"}})
 	wants("a number", text, "Enter your code")
 	right := i.code("+14155550123")
@@ -143,7 +144,7 @@ func TestTheGoExample(t *testing.T) {
 	}
 
 	_, text = b.post("/check", url.Values{"code": {right[:3] + " " + right[3:]}})
-	wants("the right code", text, "signed in as &#43;14155550123")
+	wants("the right code", text, "signed in as <strong>&#43;14155550123</strong>")
 	_, text = b.post("/start", url.Values{"phone": {"+14155550123"}})
 	wants("too soon", text, "try again in")
 	_, text = b.post("/logout", nil)

@@ -25,7 +25,7 @@ import (
 	"countersign/client/proof"
 )
 
-//go:embed pages.html
+//go:embed pages.html page.css
 var files embed.FS
 
 var pages = template.Must(template.ParseFS(files, "pages.html"))
@@ -53,6 +53,7 @@ func main() {
 // session is what is known of one browser. In memory, because this is an example.
 type session struct {
 	verification, nonce string
+	to                  string // whom the code went to
 	phone               string // once signed in
 }
 
@@ -76,6 +77,7 @@ func newApp(address, key string) (*app, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.home)
+	mux.Handle("GET /page.css", http.FileServerFS(files))
 	mux.HandleFunc("POST /start", a.start)
 	mux.HandleFunc("POST /check", a.check)
 	mux.HandleFunc("POST /logout", a.logout)
@@ -87,13 +89,14 @@ func newApp(address, key string) (*app, error) {
 // view is what the pages show.
 type view struct {
 	Phone   string // who is signed in
-	Code    bool   // the code form
+	To      string // whom a code went to: the code form
+	Typed   string // a number that was refused
 	Problem string
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	_, s := a.session(r)
-	show(w, http.StatusOK, view{Phone: s.phone, Code: s.verification != ""})
+	show(w, http.StatusOK, view{Phone: s.phone, To: s.to})
 }
 
 // start sends a code. The verification's id stays in the session: it binds the code to the browser that asked for it.
@@ -103,10 +106,10 @@ func (a *app) start(w http.ResponseWriter, r *http.Request) {
 		To: r.PostFormValue("phone"), Region: "US", Purpose: client.PurposeLogin, Nonce: nonce, Client: person(r),
 	})
 	if err != nil {
-		refuse(w, err, view{})
+		refuse(w, err, view{Typed: r.PostFormValue("phone")})
 		return
 	}
-	a.keep(w, "", session{verification: v.ID, nonce: nonce})
+	a.keep(w, "", session{verification: v.ID, nonce: nonce, to: v.To})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -121,8 +124,9 @@ func (a *app) check(w http.ResponseWriter, r *http.Request) {
 		over := errors.Is(err, client.ErrVerificationClosed) || errors.Is(err, client.ErrVerificationExpired) || errors.Is(err, client.ErrNotFound)
 		if over {
 			a.keep(w, id, session{})
+			s.to = ""
 		}
-		refuse(w, err, view{Code: !over})
+		refuse(w, err, view{To: s.to})
 		return
 	}
 	// The check was our own call, so its answer is trusted as it is. The proof is verified all the same, as whoever gets it
@@ -211,7 +215,7 @@ func words(p *client.Problem) string {
 func show(w http.ResponseWriter, status int, v view) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	w.WriteHeader(status)
 	if err := pages.Execute(w, v); err != nil {
 		log.Print(err)

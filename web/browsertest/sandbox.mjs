@@ -104,27 +104,6 @@ export async function judgeBoth(page, name) {
 /** @param {import('axe-core').Result} violation */
 const told = (violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(' ')}`;
 
-/**
- * Puts an authenticator that has its person beside it into a browser, for passkeys.
- * @param {import('playwright-core').Page} page
- * @param {{ without?: boolean }} [options]
- */
-export async function authenticator(page, { without } = {}) {
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send('WebAuthn.enable');
-  let id = '';
-  if (!without) {
-    ({ authenticatorId: id } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options: {
-      protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
-    } }));
-  }
-  // A device that answers by itself would log in by the autofill at once: there is one where it is meant.
-  const autofill = { works: false };
-  await page.exposeFunction('autofillWorks', () => autofill.works);
-  await page.addInitScript(() => { if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = /** @type {any} */ (window).autofillWorks; });
-  return { cdp, id, autofill };
-}
-
 /** Makes the server forget whom it has counted. */
 export const forget = () => call('DELETE', '/dev/limits');
 

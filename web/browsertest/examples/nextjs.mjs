@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { authenticator, base, codeOf, example, forget, inbox, judge, newNumber, open, totp, wrong } from '../sandbox.mjs';
+import { authenticator } from '../browser.mjs';
+import { base, codeOf, example, forget, inbox, judge, newNumber, open, totp, wrong } from '../sandbox.mjs';
 import { ask, formTests, send } from './forms.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */

@@ -2,19 +2,20 @@
 // the hosted page. `make screenshots` runs it.
 
 import { fileURLToPath } from 'node:url';
-import { launch } from '../browser.mjs';
+import { authenticator, launch } from '../browser.mjs';
 
 const { BASE_URL: base, EXAMPLE_URL: example, SECRET_KEY: key = 'sk_sandbox_demo' } = process.env;
 const number = '+14155550123';
 const size = { width: 420, height: 700 };
 
 const forget = () => fetch(`${base}/dev/limits`, { method: 'DELETE', headers: { Authorization: `Bearer ${key}` } });
-const inbox = async () => (await (await fetch(`${base}/dev/inbox.json`)).json()).messages;
+const inbox = async () => (await (await fetch(`${base}/dev/inbox.json`)).json()).messages.filter((m) => m.code !== '');
 
 const browser = await launch();
 try {
   const context = await browser.newContext({ viewport: size, deviceScaleFactor: 2, locale: 'en-US', colorScheme: 'light', reducedMotion: 'reduce' });
   const page = await context.newPage();
+  await authenticator(page);
   const shots = [];
   const shoot = async () => shots.push((await page.screenshot()).toString('base64'));
   /** Sends a code from one of the pages, and gives it. */
@@ -36,7 +37,11 @@ try {
   await page.getByLabel('Code').fill(code);
   await page.getByText('Signed in as').waitFor();
   await page.getByLabel('Code').fill(await send('/security'));
-  await page.getByLabel('Code that the app shows').waitFor();
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.getByText('The passkey is added.').waitFor();
+  await page.getByRole('button', { name: 'New recovery codes' }).click();
+  await page.getByRole('button', { name: 'I have written them down' }).click();
+  await page.getByText('10 left').waitFor();
   await shoot();
   await page.emulateMedia({ colorScheme: 'dark' });
   await send('/pay/17');

@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { authenticator, base, codeOf, example, forget, judgeBoth, newNumber, open } from '../sandbox.mjs';
+import { authenticator } from '../browser.mjs';
+import { base, codeOf, example, forget, judgeBoth, newNumber, open } from '../sandbox.mjs';
 
 const callback = `${example}/callback`;
 const aal2 = 'urn:countersign:aal2';
