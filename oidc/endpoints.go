@@ -199,7 +199,11 @@ func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, http.StatusBadRequest, "invalid_request", "The id_token_hint is no id token of this instance.")
 		return
 	}
-	end, err := op.ValidateEndSessionRequest(ctx, q, f.provider)
+	judged := *q
+	if q.IdTokenHint != "" && !f.verifies(ctx, q.IdTokenHint) {
+		judged = withoutHint(q)
+	}
+	end, err := op.ValidateEndSessionRequest(ctx, &judged, f.provider)
 	if err != nil {
 		f.refuse(w, http.StatusBadRequest, "invalid_request", "Check id_token_hint, client_id and post_logout_redirect_uri, which must be exactly as configured.")
 		return

@@ -1,9 +1,15 @@
 package oidc
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
 // maxIDToken bounds what is parsed as an id token, in bytes.
@@ -21,4 +27,27 @@ func idToken(text string) bool {
 		Type string `json:"typ"`
 	}
 	return err == nil && json.Unmarshal(plain, &h) == nil && h.Type == "JWT"
+}
+
+// verifies says whether an id token is ours, however old. Of one whose key is gone by now nobody can say.
+func (f *Face) verifies(ctx context.Context, text string) bool {
+	_, err := op.VerifyIDTokenHint[*oidc.IDTokenClaims](ctx, text, f.provider.IDTokenHintVerifier(ctx))
+	return err == nil || errors.As(err, &op.IDTokenHintExpiredError{})
+}
+
+// withoutHint is a request to log out whose hint cannot be verified: as if the client that the hint names had sent none, so
+// that the person is asked. Where they may be sent after it is judged by that client's addresses, as ever.
+func withoutHint(q *oidc.EndSessionRequest) oidc.EndSessionRequest {
+	bare := *q
+	bare.IdTokenHint = ""
+	var claims struct {
+		Audience oidc.Audience `json:"aud"`
+	}
+	if parts := strings.Split(q.IdTokenHint, "."); len(parts) == 3 {
+		plain, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
+		if err == nil && json.Unmarshal(plain, &claims) == nil && len(claims.Audience) == 1 {
+			bare.ClientID = cmp.Or(bare.ClientID, claims.Audience[0])
+		}
+	}
+	return bare
 }

@@ -371,7 +371,23 @@ func logOut(t *testing.T, i *instanceUnderTest) {
 			t.Errorf("a form with %v logs people out: %s", headers, s.body)
 		}
 	}
-	q := url.Values{"id_token_hint": {token.Extra("id_token").(string)}, "post_logout_redirect_uri": {"http://127.0.0.1:9/bye"}, "state": {"x"}}
+	// An id token whose key is gone by now, or that somebody made up, asks them too; where they may be sent after it is as strict.
+	hint := token.Extra("id_token").(string)
+	unsigned := hint[:strings.LastIndexByte(hint, '.')+1] + strings.Repeat("A", 86)
+	q := url.Values{"id_token_hint": {unsigned}, "post_logout_redirect_uri": {"http://127.0.0.1:9/bye"}}
+	if s := b.get(i.url + "/oauth2/logout?" + q.Encode()); s.left != nil || s.fields("confirm") == nil {
+		t.Errorf("a hint that nobody signed logs people out: %d %v %s", s.status, s.left, s.body)
+	}
+	q.Set("post_logout_redirect_uri", "http://127.0.0.1:9/other")
+	if s := b.get(i.url + "/oauth2/logout?" + q.Encode()); s.left != nil || s.status != 400 {
+		t.Errorf("a hint that nobody signed opens a redirect: %d %v", s.status, s.left)
+	}
+	q.Set("post_logout_redirect_uri", "http://127.0.0.1:9/bye")
+	q.Set("client_id", "other")
+	if s := b.get(i.url + "/oauth2/logout?" + q.Encode()); s.left != nil || s.status != 400 {
+		t.Errorf("another client's address: %d %v", s.status, s.left)
+	}
+	q = url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {"http://127.0.0.1:9/bye"}, "state": {"x"}}
 	s := b.get(i.url + "/oauth2/logout?" + q.Encode())
 	if s.left == nil || s.left.Path != "/bye" || s.left.Query().Get("state") != "x" {
 		t.Errorf("after log-out: %d %v %s", s.status, s.left, s.body)
