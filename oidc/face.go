@@ -187,6 +187,10 @@ const maxForm = 16 << 10
 // handle registers a path. A parameter that is there twice is refused for all of them (RFC 6749, 3.1 and 3.2): two
 // parsers that take different ones are how checks get bypassed.
 func (f *Face) handle(path string, methods []string, h http.HandlerFunc) {
+	f.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { // ServeMux would say it in plain text
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		f.refuse(w, http.StatusMethodNotAllowed, "invalid_request", "This address does not take this method. The header Allow lists those that it takes.")
+	})
 	for _, m := range methods {
 		f.mux.HandleFunc(m+" "+path, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, maxForm)

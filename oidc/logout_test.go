@@ -54,6 +54,7 @@ func TestLogoutWithoutAStore(t *testing.T) {
 			SigningKey: func() (string, any, error) { return "", nil, nil }, JWKS: func() []byte { return []byte(`{"keys":[]}`) },
 			App:      func(id string) (*countersign.App, bool) { return &countersign.App{ID: id}, true },
 			ClientOf: func(*http.Request) countersign.Client { return countersign.Client{} }, Report: func(error) {}, Pages: pages,
+			CountLogin: func(context.Context, *countersign.App, countersign.Client) error { return nil },
 		})
 		if err != nil {
 			t.Fatal(err)

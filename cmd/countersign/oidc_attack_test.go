@@ -472,16 +472,17 @@ func badRequests(t *testing.T, i *instanceUnderTest) {
 		status int
 		code   string
 	}{
-		"no grant type":      {"/oauth2/token", nil, 400, "invalid_request"},
-		"password":           {"/oauth2/token", []string{"grant_type", "password"}, 400, "unsupported_grant_type"},
-		"client credentials": {"/oauth2/token", []string{"grant_type", "client_credentials"}, 400, "unsupported_grant_type"},
-		"no code":            {"/oauth2/token", []string{"grant_type", "authorization_code", "redirect_uri", redirect}, 400, "invalid_request"},
-		"unknown code":       {"/oauth2/token", []string{"grant_type", "authorization_code", "redirect_uri", redirect, "code", "x"}, 400, "invalid_grant"},
-		"no refresh token":   {"/oauth2/token", []string{"grant_type", "refresh_token"}, 400, "invalid_request"},
-		"bad refresh token":  {"/oauth2/token", []string{"grant_type", "refresh_token", "refresh_token", strings.Repeat("x", 9000)}, 400, "invalid_grant"},
-		"two ways":           {"/oauth2/token", []string{"grant_type", "refresh_token", "client_secret", "x"}, 400, "invalid_request"},
-		"in the query":       {"/oauth2/token?grant_type=refresh_token", nil, 400, "invalid_request"},
-		"too large":          {"/oauth2/token", []string{"x", strings.Repeat("x", 20000)}, 400, "invalid_request"},
+		"no grant type":            {"/oauth2/token", nil, 400, "invalid_request"},
+		"password":                 {"/oauth2/token", []string{"grant_type", "password"}, 400, "unsupported_grant_type"},
+		"client credentials":       {"/oauth2/token", []string{"grant_type", "client_credentials"}, 400, "unsupported_grant_type"},
+		"no code":                  {"/oauth2/token", []string{"grant_type", "authorization_code", "redirect_uri", redirect}, 400, "invalid_request"},
+		"unknown code":             {"/oauth2/token", []string{"grant_type", "authorization_code", "redirect_uri", redirect, "code", "x"}, 400, "invalid_grant"},
+		"no refresh token":         {"/oauth2/token", []string{"grant_type", "refresh_token"}, 400, "invalid_request"},
+		"bad refresh token":        {"/oauth2/token", []string{"grant_type", "refresh_token", "refresh_token", strings.Repeat("x", 9000)}, 400, "invalid_grant"},
+		"two ways":                 {"/oauth2/token", []string{"grant_type", "refresh_token", "client_secret", "x"}, 400, "invalid_request"},
+		"in the query":             {"/oauth2/token?grant_type=refresh_token", nil, 400, "invalid_request"},
+		"a method that it has not": {"/.well-known/openid-configuration", nil, 405, "invalid_request"},
+		"too large":                {"/oauth2/token", []string{"x", strings.Repeat("x", 20000)}, 400, "invalid_request"},
 	} {
 		if status, a := rp.form(t, i, c.path, c.values...); status != c.status || a["error"] != c.code || a["error_description"] == "" {
 			t.Errorf("%s: %d %v", name, status, a)
