@@ -155,7 +155,8 @@ func (h *health) known(s spot) *place {
 	return nil
 }
 
-// ailing says whether other routes should be tried before this one.
+// ailing says whether other routes should be tried before this one. Of a route that is not trusted that is false once a
+// minute, to whoever asks then.
 func (h *health) ailing(country string, ch countersign.Channel) bool {
 	p := h.known(spot{country, ch})
 	return p != nil && (p.breaker.resting() || !p.trust.pass(h.now()))

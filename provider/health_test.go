@@ -98,6 +98,34 @@ func TestMessagesThatDoNotArrive(t *testing.T) {
 }
 
 // TestHealthCounts: what a window holds, and that it moves on.
+// One message a minute tries a route whose messages do not arrive, also beside another one that rests.
+func TestATryBesideARouteThatRests(t *testing.T) {
+	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	away := fails(countersign.FailTemporary)
+	r := routes(t, provider.Config{Routes: []provider.Route{route("first", takes("one")), route("second", away), route("third", takes("three"))}, Now: c.Now})
+	for range 20 {
+		r.Heard(countersign.Event{Name: countersign.EventReceipt, Provider: "first", Country: "SE", Channel: countersign.ChannelSMS, Result: string(countersign.DeliveryUndelivered)})
+	}
+	for _, wait := range []time.Duration{0, 55 * time.Second} { // the second time it was tried once more, and rests again
+		c.advance(wait)
+		for range 30 {
+			if by := carry(t, r, to(t, "+46701740615")); by != "third" {
+				t.Fatalf("after %s it goes by %s", wait, by)
+			}
+		}
+		if b := r.States()[1].Breaker; b != provider.BreakerOpen {
+			t.Fatalf("after %s the second route is %s", wait, b)
+		}
+	}
+	c.advance(6 * time.Second)
+	if by := carry(t, r, to(t, "+46701740615")); by != "first" {
+		t.Errorf("after a minute it goes by %s", by)
+	}
+	if by := carry(t, r, to(t, "+46701740615")); by != "third" {
+		t.Errorf("and the next message by %s", by)
+	}
+}
+
 func TestHealthCounts(t *testing.T) {
 	c := &clock{now: time.Unix(1_800_000_000, 0)}
 	first := takes("one")

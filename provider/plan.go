@@ -63,7 +63,8 @@ func (r *Routes) order(w *countersign.Wish, ch countersign.Channel, country, num
 	if rule == nil {
 		return legs{}
 	}
-	if rule.anywhere && rule.weights == nil && len(w.Failed) == 0 && w.First == "" && !rule.ailing(country, ch) {
+	ailing := rule.ailing(country, ch)
+	if rule.anywhere && rule.weights == nil && len(w.Failed) == 0 && w.First == "" && ailing == nil {
 		return *rule
 	}
 	var l legs
@@ -82,7 +83,7 @@ func (r *Routes) order(w *countersign.Wish, ch countersign.Channel, country, num
 			return 0
 		case slices.Contains(w.Failed, made.Name):
 			return 3
-		case len(l.order) > 1 && made.health.ailing(country, ch):
+		case slices.Contains(ailing, made):
 			return 2
 		}
 		return 1
@@ -90,16 +91,18 @@ func (r *Routes) order(w *countersign.Wish, ch countersign.Channel, country, num
 	return l
 }
 
-func (l *legs) ailing(country string, ch countersign.Channel) bool {
+// ailing is the routes that others go before, where there are others. Each is asked once: the answer of one whose messages
+// do not arrive is what lets one of them try.
+func (l *legs) ailing(country string, ch countersign.Channel) (list []*route) {
 	if len(l.order) < 2 {
-		return false
+		return nil
 	}
 	for _, made := range l.order {
 		if made.health.ailing(country, ch) {
-			return true
+			list = append(list, made)
 		}
 	}
-	return false
+	return list
 }
 
 // rank sorts stably.
