@@ -12,7 +12,7 @@ const (
 	DecisionDeny      = "deny"
 )
 
-// Explanation says whether a start would be sent, and why not.
+// Explanation says whether the rules let a start through, and why not.
 type Explanation struct {
 	Decision string
 	Rules    []RuleState
@@ -42,7 +42,9 @@ type PhoneStater interface {
 	PhoneState(ctx context.Context, phone Hash) (PhoneState, time.Time, error)
 }
 
-// Explain says whether this start would be sent now. It counts and changes nothing, and judges by the same rules as Start.
+// Explain says what the guard's rules and the phone's own bounds are to this start now. It counts and changes nothing. It
+// does not look at what else can stop a start (an opt-out, no route, the app's check of the number), nor at what a test
+// number, a device token or a solved challenge would let through.
 func (v *Verifier) Explain(ctx context.Context, q *StartRequest) (*Explanation, error) {
 	if err := q.validate(); err != nil {
 		return nil, err

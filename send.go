@@ -196,18 +196,9 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 	if done != nil || err != nil {
 		return done, err
 	}
-	move := &Resend{
-		App: q.App.ID, ID: q.ID, Channel: path.Channel, Hosted: path.Hosted, MinLife: MinResendLife, Lease: sendLease,
-		Exempt: now.Record.Test, Device: device, Request: request(ring, q.Idempotency),
-	}
-	if q.App.Policy.NewCodes && now.Record.Hosted == "" && !now.Record.Test {
-		move.NewCode = v.newCode(ring, now.Record, to)
-	}
-	o, err := v.moves.Resend(ctx, move)
+	o, err := v.moveResend(ctx, ring, q, now.Record, to, path, device)
 	if err != nil {
-		if o, err = v.forgotten(ctx, q.App, q.ID, err); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	if o.Result != OutcomeOK {
 		v.release(ctx, take)
@@ -230,6 +221,22 @@ func (v *Verifier) Send(ctx context.Context, q *SendRequest) (*Verification, err
 		v.finishKey(ctx, take, o.Record)
 	}
 	return d, err
+}
+
+// moveResend counts another message, if it may go out.
+func (v *Verifier) moveResend(ctx context.Context, ring *Keyring, q *SendRequest, r *Record, to Address, path Path, device *Device) (*Outcome, error) {
+	move := &Resend{
+		App: q.App.ID, ID: q.ID, Channel: path.Channel, Hosted: path.Hosted, MinLife: MinResendLife, Lease: sendLease,
+		Exempt: r.Test, Device: device, Request: request(ring, q.Idempotency),
+	}
+	if q.App.Policy.NewCodes && r.Hosted == "" && !r.Test {
+		move.NewCode = v.newCode(ring, r, to)
+	}
+	o, err := v.moves.Resend(ctx, move)
+	if err != nil {
+		o, err = v.forgotten(ctx, q.App, q.ID, err)
+	}
+	return o, err
 }
 
 // judgeSend asks the guard about a resend. What is to be counted is in the result.

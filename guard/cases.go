@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -93,7 +92,7 @@ func (r *reader) oneCase(n ast.Node, path string) Case {
 		}
 	})
 	switch {
-	case !slices.Contains([]string{Allow, Challenge, Deny}, c.Want):
+	case !isDecision(c.Want):
 		r.bad(n, path+".want", "expected allow, challenge or deny")
 	case c.To == "":
 		r.bad(n, path+".to", "expected a number such as +46701740605; # stands for a digit that changes")

@@ -7,13 +7,6 @@ import (
 	"countersign"
 )
 
-// The answers of a decision.
-const (
-	Allow     = "allow"
-	Challenge = "challenge"
-	Deny      = "deny"
-)
-
 // Decision is one decision on a start or a send, as it is recorded: one line of JSON each. Nothing in it names a person.
 // Keys are hashes with the instance's key, so a replay can count what belongs together and nobody can tell whose it was.
 type Decision struct {
@@ -43,6 +36,11 @@ type Decision struct {
 	Created time.Time `json:"created,omitzero"`
 }
 
+// isDecision says whether a word is one of the answers of a decision.
+func isDecision(word string) bool {
+	return word == countersign.DecisionAllow || word == countersign.DecisionChallenge || word == countersign.DecisionDeny
+}
+
 var scopeNames = [scopes]string{
 	ofThousand: "thousand", ofPrefix6: "prefix6", ofPrefix4: "prefix4", ofDevice: "device", ofClient: "client", ofNetwork: "network", ofASN: "asn",
 }
@@ -60,11 +58,11 @@ func (k *keys) names() map[string]string {
 // answer is what became of an attempt: the decision, the rule that made it, and the code of the refusal.
 func (n *note) answer(t *countersign.Taken, err error) (decision, rule, code string) {
 	if err == nil {
-		return Allow, "", ""
+		return countersign.DecisionAllow, "", ""
 	}
-	decision, code = Deny, string(countersign.KindOf(err))
+	decision, code = countersign.DecisionDeny, string(countersign.KindOf(err))
 	if errors.Is(err, countersign.ErrChallengeRequired) {
-		decision = Challenge
+		decision = countersign.DecisionChallenge
 	}
 	switch {
 	case t != nil && t.Refused != nil:
@@ -102,9 +100,9 @@ func (g *Guard) decisionOf(a *countersign.Attempt, n *note, t *countersign.Taken
 		Quick: a.FilledIn != 0 && a.FilledIn < quickest,
 	}
 	if n.target.listed {
-		d.Listed = Deny
+		d.Listed = countersign.DecisionDeny
 		if n.target.allow {
-			d.Listed = Allow
+			d.Listed = countersign.DecisionAllow
 		}
 	}
 	if a.Action == countersign.ActionSend {

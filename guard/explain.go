@@ -6,7 +6,7 @@ import "countersign"
 func (g *Guard) Explain(a *countersign.Attempt) ([]countersign.RuleState, []countersign.Limit) {
 	r, ok := g.apps[a.App.ID]
 	if !ok {
-		return []countersign.RuleState{{Rule: "app", Meaning: "the app has no policy", Would: Deny}}, nil
+		return []countersign.RuleState{{Rule: "app", Meaning: "the app has no policy", Would: countersign.DecisionDeny}}, nil
 	}
 	t := r.targetOf(a.To)
 	states := r.explainStatic(&t, a)
@@ -18,9 +18,9 @@ func (g *Guard) Explain(a *countersign.Attempt) ([]countersign.RuleState, []coun
 		rule string
 		on   bool
 	}{{RuleSequence, s.sequence}, {RuleNetworkBlock, s.networkBlocked}, {RuleFormTime, a.FilledIn != 0 && a.FilledIn < quickest}} {
-		would := Allow
+		would := countersign.DecisionAllow
 		if signal.on {
-			would = Challenge
+			would = countersign.DecisionChallenge
 		}
 		states = append(states, r.state(signal.rule, would))
 	}
@@ -48,9 +48,9 @@ func (r *rules) explainStatic(t *target, a *countersign.Attempt) []countersign.R
 	}
 	states := make([]countersign.RuleState, 0, len(order))
 	for _, rule := range order {
-		would := Allow
+		would := countersign.DecisionAllow
 		if verdicts[rule] != nil {
-			would = Deny
+			would = countersign.DecisionDeny
 		}
 		states = append(states, r.state(rule, would))
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"countersign"
+
 	"countersign/guard"
 )
 
@@ -77,8 +79,8 @@ func TestCases(t *testing.T) {
 			if err != nil || difference != "" {
 				t.Error(difference, err)
 			}
-			if c.Want = guard.Challenge; c.Rule == "client_starts" {
-				c.Want = guard.Deny
+			if c.Want = countersign.DecisionChallenge; c.Rule == "client_starts" {
+				c.Want = countersign.DecisionDeny
 			}
 			if difference, _ = c.Run(cfg); difference == "" {
 				t.Error("a wrong expectation is met as well")
@@ -140,6 +142,25 @@ func TestDocumentedPolicy(t *testing.T) {
 	if found != 2 {
 		t.Errorf("%d of the 2 files were found", found)
 	}
+}
+
+// FuzzParseCases: no text of cases makes the reader panic, and a mistake has a place.
+func FuzzParseCases(f *testing.F) {
+	f.Add("- {name: a, to: \"+46701740605\", want: allow}\n")
+	f.Add("- {to: \"+4670174####\", want: deny, rule: client_starts, client: 203.0.113.7, repeat: 3, every: 1s, channel: sms, purpose: login}\n")
+	f.Add("- {want: [allow]}\n- &a {to: *a}\n")
+	f.Add("cases: {}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		cases, err := guard.ParseCases("c.yaml", []byte(text))
+		if err != nil && !strings.HasPrefix(err.Error(), "c.yaml") {
+			t.Errorf("%q: %v", text, err)
+		}
+		for _, c := range cases {
+			if err == nil && (c.To == "" || c.Want == "") {
+				t.Errorf("%q: %+v", text, c)
+			}
+		}
+	})
 }
 
 func FuzzParseFile(f *testing.F) {

@@ -119,7 +119,7 @@ func TestNoRangeGetsMoreThanItsBudget(t *testing.T) {
 			const attempts = 4320 // one each 20 s
 			for i := range attempts {
 				b.now = morning.Add(time.Duration(i) * 24 * time.Hour / attempts)
-				if _, answer, _ := b.start(tt.number(i), from(fmt.Sprintf("10.%d.%d.1", i%200, i/200)), solved(4)); answer == guard.Allow {
+				if _, answer, _ := b.start(tt.number(i), from(fmt.Sprintf("10.%d.%d.1", i%200, i/200)), solved(4)); answer == countersign.DecisionAllow {
 					sent++
 				}
 			}

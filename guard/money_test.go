@@ -78,7 +78,7 @@ func TestCapsAreAHardStop(t *testing.T) {
 		for i := range 40 {
 			_, answer, rule := b.start(swedish(t, "4670", i*7368787%10000000))
 			switch {
-			case answer == guard.Allow:
+			case answer == countersign.DecisionAllow:
 				sent++
 			case !strings.HasPrefix(rule, "money_app_"):
 				t.Fatalf("refused by %s", rule)
@@ -101,7 +101,7 @@ func TestCapsAreAHardStop(t *testing.T) {
 	sent := 0
 	for i := range 60 {
 		a, answer, _ := b.start(swedish(t, "4670", i*7368787%10000000))
-		if answer != guard.Allow {
+		if answer != countersign.DecisionAllow {
 			break
 		}
 		sent++

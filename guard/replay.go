@@ -103,7 +103,7 @@ func ParseDecision(line []byte) (*Decision, error) {
 		return nil, fmt.Errorf("event: %q is not start, send or approved", d.Event)
 	case d.Event == "approved" && d.Created.IsZero():
 		return nil, errors.New("created: when its verification was started is missing")
-	case d.Event != "approved" && d.Decision != Allow && d.Decision != Challenge && d.Decision != Deny:
+	case d.Event != "approved" && !isDecision(d.Decision):
 		return nil, fmt.Errorf("decision: %q is not allow, challenge or deny", d.Decision)
 	case d.Solved < 0 || d.Solved > countersign.MaxDifficulty:
 		return nil, fmt.Errorf("solved: %d is no difficulty", d.Solved)
@@ -182,23 +182,23 @@ func (p *Replay) attempt(d *Decision) error {
 	if err != nil {
 		return err
 	}
-	one := &attempted{at: d.At, start: d.Event == "start", challenged: d.Decision == Challenge}
-	if decision == Challenge && d.Decision != Challenge {
+	one := &attempted{at: d.At, start: d.Event == "start", challenged: d.Decision == countersign.DecisionChallenge}
+	if decision == countersign.DecisionChallenge && d.Decision != countersign.DecisionChallenge {
 		// It was not asked for work then. Pages and SDKs do it by themselves, and so do attackers.
 		a.Solved, one.worked = countersign.MaxDifficulty, true
 		if decision, rule, err = p.ask(d, a); err != nil {
 			return err
 		}
 	}
-	one.sent = decision == Allow
+	one.sent = decision == countersign.DecisionAllow
 	p.Result.Replayed.add(decision, price)
-	if decision != Allow {
+	if decision != countersign.DecisionAllow {
 		p.Result.Rules[rule]++
 	}
 	if d.Decision != decision && p.Differs != nil {
 		p.Differs(d, decision, rule)
 	}
-	switch was := d.Decision == Allow; {
+	switch was := d.Decision == countersign.DecisionAllow; {
 	case was && !one.sent:
 		p.Result.Stopped++
 	case !was && one.sent:
@@ -211,10 +211,10 @@ func (p *Replay) attempt(d *Decision) error {
 func (t *Tally) add(decision string, price Micros) {
 	t.Attempts++
 	switch decision {
-	case Allow:
+	case countersign.DecisionAllow:
 		t.Sent++
 		t.Money += price
-	case Challenge:
+	case countersign.DecisionChallenge:
 		t.Challenged++
 	default:
 		t.Refused++
@@ -233,7 +233,7 @@ func (p *Replay) repeats(d *Decision) bool {
 		return false
 	}
 	before.challenged = false
-	if d.Decision == Allow { // then it did cost a message, which is not an additional one now
+	if d.Decision == countersign.DecisionAllow { // then it did cost a message, which is not an additional one now
 		price := p.prices.Reserve(d.Country, countersign.Channel(d.Channel))
 		p.Result.Recorded.Sent++
 		p.Result.Recorded.Challenged--
@@ -268,7 +268,7 @@ func (p *Replay) ask(d *Decision, a *countersign.Attempt) (decision, rule string
 			if taken.Refused.Limit.Challenge > 0 {
 				refusal = countersign.ErrChallengeRequired
 			}
-		} else if d.Decision == Deny && d.Rule == d.Code {
+		} else if d.Decision == countersign.DecisionDeny && d.Rule == d.Code {
 			p.counts.ReleaseAt(a.Now, admitted(limits, taken))
 			refusal = countersign.Kind(d.Code)
 		}
@@ -307,7 +307,7 @@ func (d *Decision) attempt() *countersign.Attempt {
 // note is what Judge would have noted: whom it goes to, and the keys.
 func (d *Decision) note(g *Guard) (*note, error) {
 	n := &note{target: target{
-		phone: d.Country != "", region: d.Country, listed: d.Listed != "", allow: d.Listed == Allow, replayed: true, sequence: d.Sequence,
+		phone: d.Country != "", region: d.Country, listed: d.Listed != "", allow: d.Listed == countersign.DecisionAllow, replayed: true, sequence: d.Sequence,
 	}}
 	n.target.kind, _ = phone.ParseLineType(d.Type)
 	k, err := d.keys(g)

@@ -48,10 +48,10 @@ func traffic(b *bed, confirmed int) {
 	for i := range 200 {
 		b.now = morning.Add(time.Duration(i) * 30 * time.Second)
 		a, answer, _ := b.start(swedish(b, "467012", i*7919%100000), from(fmt.Sprintf("10.0.%d.1", i%50)))
-		if answer == guard.Challenge {
+		if answer == countersign.DecisionChallenge {
 			a, answer, _ = b.start(a.To, from(fmt.Sprintf("10.0.%d.1", i%50)), solved(4))
 		}
-		if answer == guard.Allow && confirmed > 0 && i%confirmed == 0 {
+		if answer == countersign.DecisionAllow && confirmed > 0 && i%confirmed == 0 {
 			b.approve(a, 20*time.Second)
 			b.now = b.now.Add(20 * time.Second)
 		}
@@ -71,7 +71,7 @@ func TestReplayDoesWhatTheGuardDoes(t *testing.T) {
 	}
 	sent := func(b *bed) (n int) {
 		for _, d := range b.said {
-			if d.Decision == guard.Allow {
+			if d.Decision == countersign.DecisionAllow {
 				n++
 			}
 		}
@@ -123,7 +123,7 @@ func TestReplayKnowsASolvedChallenge(t *testing.T) {
 	for i := range 5 {
 		b.now = morning.Add(time.Duration(i) * time.Second)
 		to := swedish(t, []string{"467012", "467212", "467312", "467612", "467912"}[i], 345)
-		if _, answer, _ := b.start(to, from("10.0.0.1")); answer == guard.Challenge {
+		if _, answer, _ := b.start(to, from("10.0.0.1")); answer == countersign.DecisionChallenge {
 			b.start(to, from("10.0.0.1"), solved(1))
 		}
 	}

@@ -18,7 +18,7 @@ func TestReceiptsSettle(t *testing.T) {
 		c.Money = &guard.Money{Prices: prices, Currency: "EUR", App: guard.Cap{Day: 1_000_000, Month: 2_000_000}, Instance: guard.Cap{Day: 5_000_000}}
 	})
 	a, answer, rule := b.start(swedish(t, "4670", 1740605))
-	if answer != guard.Allow {
+	if answer != countersign.DecisionAllow {
 		t.Fatal(rule)
 	}
 	began := b.now

@@ -20,7 +20,7 @@ func TestARangeThatDoesNotConvertIsBlocked(t *testing.T) {
 	blocked := 0
 	for i := range 120 {
 		b.now = b.now.Add(10 * time.Second)
-		if _, answer, rule := b.start(swedish(t, "467012", i*7919%100000)); answer == guard.Deny {
+		if _, answer, rule := b.start(swedish(t, "467012", i*7919%100000)); answer == countersign.DecisionDeny {
 			if rule != guard.RulePrefixBlock {
 				t.Fatalf("refused by %s", rule)
 			}
@@ -30,20 +30,20 @@ func TestARangeThatDoesNotConvertIsBlocked(t *testing.T) {
 	if blocked < 60 {
 		t.Errorf("of 120 starts without a confirmation %d were refused", blocked)
 	}
-	if _, answer, _ := b.start(swedish(t, "467612", 1)); answer != guard.Allow {
+	if _, answer, _ := b.start(swedish(t, "467612", 1)); answer != countersign.DecisionAllow {
 		t.Error("another range is blocked as well")
 	}
 	b.now = b.now.Add(30 * time.Minute) // one probe more
 	won := 0
 	for i := 0; won < 2 && i < 200; i++ {
-		if a, answer, _ := b.start(swedish(t, "467012", 50000+i*7919%40000)); answer == guard.Allow {
+		if a, answer, _ := b.start(swedish(t, "467012", 50000+i*7919%40000)); answer == countersign.DecisionAllow {
 			b.approve(a, 20*time.Second)
 			won++
 		}
 		b.now = b.now.Add(time.Minute)
 	}
 	for i := range 5 {
-		if _, answer, rule := b.start(swedish(t, "467012", 91000+i*700)); answer != guard.Allow {
+		if _, answer, rule := b.start(swedish(t, "467012", 91000+i*700)); answer != countersign.DecisionAllow {
 			t.Errorf("after two confirmations: %s by %s", answer, rule)
 		}
 	}
@@ -69,7 +69,7 @@ func TestHonestRangesAreNotBlocked(t *testing.T) {
 					waiting = waiting[1:]
 				}
 				a, answer, _ := b.start(swedish(t, "467012", i*7919%100000))
-				if answer == guard.Deny {
+				if answer == countersign.DecisionDeny {
 					denied++
 				} else if r.Float64() < tt.conversion {
 					waiting = append(waiting, due{a, b.now.Add(25 * time.Second)})
@@ -86,19 +86,19 @@ func TestSequencesAreAskedForWork(t *testing.T) {
 	b := wideBed(t)
 	challenged := 0
 	for i := range 20 {
-		if _, answer, rule := b.start(swedish(t, "46701234", 100+i)); answer == guard.Challenge && rule == guard.RuleSequence {
+		if _, answer, rule := b.start(swedish(t, "46701234", 100+i)); answer == countersign.DecisionChallenge && rule == guard.RuleSequence {
 			challenged++
 		}
 	}
 	if challenged != 13 { // from the eighth on
 		t.Errorf("%d of 20 in sequence were challenged", challenged)
 	}
-	if _, answer, _ := b.start(swedish(t, "46701234", 120), solved(3)); answer != guard.Allow {
+	if _, answer, _ := b.start(swedish(t, "46701234", 120), solved(3)); answer != countersign.DecisionAllow {
 		t.Error("the work is worth nothing")
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 500 {
-		if _, answer, rule := b.start(swedish(t, "467612", r.IntN(100000))); answer != guard.Allow {
+		if _, answer, rule := b.start(swedish(t, "467612", r.IntN(100000))); answer != countersign.DecisionAllow {
 			t.Fatalf("random numbers: %s by %s", answer, rule)
 		}
 	}
@@ -115,16 +115,16 @@ func TestQuickFormsAreAskedForWork(t *testing.T) {
 		solved int
 		want   string
 	}{
-		{0, 0, guard.Allow},
-		{time.Second, 0, guard.Allow},
-		{time.Hour, 0, guard.Allow},
-		{999 * time.Millisecond, 0, guard.Challenge},
-		{-1, 0, guard.Challenge},
-		{time.Millisecond, 1, guard.Allow},
-		{-1, 1, guard.Allow},
+		{0, 0, countersign.DecisionAllow},
+		{time.Second, 0, countersign.DecisionAllow},
+		{time.Hour, 0, countersign.DecisionAllow},
+		{999 * time.Millisecond, 0, countersign.DecisionChallenge},
+		{-1, 0, countersign.DecisionChallenge},
+		{time.Millisecond, 1, countersign.DecisionAllow},
+		{-1, 1, countersign.DecisionAllow},
 	} {
 		_, answer, rule := b.start(swedish(t, "4670", n*1234567), filled(tt.open), solved(tt.solved))
-		if answer != tt.want || answer == guard.Challenge && rule != guard.RuleFormTime {
+		if answer != tt.want || answer == countersign.DecisionChallenge && rule != guard.RuleFormTime {
 			t.Errorf("open for %s, difficulty %d solved: %s by %s, want %s", tt.open, tt.solved, answer, rule, tt.want)
 		}
 		if d := b.said[len(b.said)-1]; d.Quick != (tt.open != 0 && tt.open < time.Second) {
@@ -132,7 +132,7 @@ func TestQuickFormsAreAskedForWork(t *testing.T) {
 		}
 	}
 	shadowed := newBed(t, guard.Policy{Shadow: []string{guard.RuleFormTime}})
-	if _, answer, _ := shadowed.start(swedish(t, "4670", 1), filled(-1)); answer != guard.Allow || len(shadowed.said[0].Shadow) != 1 {
+	if _, answer, _ := shadowed.start(swedish(t, "4670", 1), filled(-1)); answer != countersign.DecisionAllow || len(shadowed.said[0].Shadow) != 1 {
 		t.Errorf("in shadow: %s, %v", answer, shadowed.said[0].Shadow)
 	}
 }
@@ -152,9 +152,9 @@ func TestACampusIsNotLockedOut(t *testing.T) {
 		}
 		a, answer, _ := b.start(swedish(t, "4670", i*7368787%10000000), from("198.51.100.9"))
 		switch answer {
-		case guard.Challenge:
+		case countersign.DecisionChallenge:
 			challenged++
-		case guard.Deny:
+		case countersign.DecisionDeny:
 			denied++
 		default:
 			waiting = append(waiting, a)
