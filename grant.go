@@ -38,7 +38,8 @@ type Grant struct {
 	Expires  time.Time // of the access token
 	Refresh  []byte    // SHA-256 of the refresh token; nil without one
 	Rotated  bool      // its refresh token was used
-	Seen     time.Time // when its session was used last, by the person or a client of theirs; read only
+	Began    time.Time // its session; read only, as is the next
+	Seen     time.Time // when that was used last, by the person or a client of theirs
 }
 
 // NewGrantID draws the id of a grant.

@@ -133,7 +133,13 @@ type SessionRecord struct {
 
 // live says whether the session can be used at now under a policy.
 func (r *SessionRecord) live(now time.Time, p SessionPolicy) bool {
-	return r.Ended.IsZero() && now.Before(r.Expires) && (p.Idle <= 0 || now.Before(r.Seen.Add(p.Idle)))
+	return r.Ended.IsZero() && now.Before(r.Expires) && !p.Over(r.Created, r.Seen, now)
+}
+
+// Over says whether a session of before has ended by now under the policy of now, which may be stricter than the one that it
+// was begun under.
+func (p SessionPolicy) Over(created, seen, now time.Time) bool {
+	return !now.Before(created.Add(p.Lifetime)) || p.Idle > 0 && !now.Before(seen.Add(p.Idle))
 }
 
 // SessionStore keeps sessions. Each method is one indivisible step; a store that cannot answer fails with an error of
@@ -196,6 +202,13 @@ func (a *Accounts) Refresh(ctx context.Context, text string) (*Login, error) {
 	app, known := a.cfg.App(record.App)
 	if !known {
 		return nil, unknownSession()
+	}
+	if !a.cfg.Now().Before(record.Created.Add(app.Sessions.WithDefaults().Lifetime)) {
+		_, err := a.cfg.Sessions.EndSession(ctx, record.App, record.User, record.ID, EndedByTime, a.cfg.Now())
+		if err == nil {
+			err = revokedSession()
+		}
+		return nil, err
 	}
 	next := t.next()
 	move := &Rotate{ID: record.ID, Family: t.familyHash(), Current: t.hash(), Next: next.hash(), At: a.cfg.Now()}

@@ -217,6 +217,23 @@ func TestSessionLimits(t *testing.T) {
 	}
 }
 
+// A stricter profile holds for sessions that were begun before it, at every door.
+func TestAStricterProfileEndsOldSessions(t *testing.T) {
+	w := newWhole(t)
+	old, cookie := w.login(number), w.cookieLogin(secondNumber)
+	w.advance(25 * time.Hour)
+	old = w.ask("POST", "/v1/sessions/refresh", `{"refresh_token":"`+text(old, "refresh_token")+`"}`).want(200, "").json()
+	set := cookies(w.ask("POST", "/v1/sessions/refresh", "", cookieHeader(cookie, "__Host-refresh"), own).want(200, ""))
+	w.ask("GET", "/v1/me", "", as(text(old, "access_token"))).want(200, "") // control: under the profile of before
+	w.apps["demo"].Sessions = countersign.SessionPolicy{Lifetime: countersign.SessionLifetimeAAL2, Idle: countersign.SessionIdleAAL2}
+	w.ask("GET", "/v1/me", "", as(text(old, "access_token"))).want(401, "session_revoked")
+	w.ask("GET", "/v1/me", "", cookieHeader(set, "__Host-session")).want(401, "session_revoked")
+	w.ask("POST", "/v1/sessions/refresh", `{"refresh_token":"`+text(old, "refresh_token")+`"}`).want(401, "session_revoked")
+	w.ask("POST", "/v1/sessions/refresh", "", cookieHeader(set, "__Host-refresh"), own).want(401, "session_revoked")
+	w.apps["demo"].Sessions = countersign.SessionPolicy{}
+	w.ask("POST", "/v1/sessions/refresh", `{"refresh_token":"`+text(old, "refresh_token")+`"}`).want(401, "session_revoked") // it has ended
+}
+
 // The number goes to a new person when nobody proved it for 90 days; the old user keeps nothing of it and is not merged.
 func TestRecycledNumber(t *testing.T) {
 	w := newWhole(t)

@@ -213,7 +213,7 @@ func (s storage) TokenRequestByRefreshToken(ctx context.Context, token string) (
 	if err != nil {
 		return nil, s.serverError(err)
 	}
-	if !found || s.idle(g, now) {
+	if !found || s.over(g, now) {
 		return nil, op.ErrInvalidRefreshToken
 	}
 	if g.Rotated {
@@ -226,15 +226,11 @@ func (s storage) TokenRequestByRefreshToken(ctx context.Context, token string) (
 	return &grant{g}, nil
 }
 
-// idle says whether a grant's session was not used for longer than its app allows: then it has ended, and no client brings
-// it back to life (NIST SP 800-63B-4, 2.2.3).
-func (s storage) idle(g *countersign.Grant, now time.Time) bool {
+// over says whether a grant's session has lasted, or was not used, for longer than its app allows: then it has ended, and no
+// client brings it back to life (NIST SP 800-63B-4, 2.2.3).
+func (s storage) over(g *countersign.Grant, now time.Time) bool {
 	app, ok := s.f.cfg.App(g.App)
-	if !ok {
-		return true
-	}
-	most := app.Sessions.WithDefaults().Idle
-	return most > 0 && !now.Before(g.Seen.Add(most))
+	return !ok || app.Sessions.WithDefaults().Over(g.Began, g.Seen, now)
 }
 
 // live finds the grant of an access token.
@@ -244,7 +240,7 @@ func (s storage) live(ctx context.Context, id string) (*countersign.Grant, error
 	if err != nil {
 		return nil, s.serverError(err)
 	}
-	if !found || !now.Before(g.Expires) || s.idle(g, now) {
+	if !found || !now.Before(g.Expires) || s.over(g, now) {
 		return nil, errDead
 	}
 	g.AMR = countersign.MeansAt(g.AMR, g.AuthTime, now)

@@ -91,13 +91,13 @@ const grantColumns = `id, request, client, app, user_id, session_id, scopes, aut
 
 func scanGrant(row scanner) (*countersign.Grant, error) {
 	var (
-		g                                     countersign.Grant
-		scopes, amr                           string
-		auth, created, expires, rotated, seen int64
+		g                                            countersign.Grant
+		scopes, amr                                  string
+		auth, created, expires, rotated, began, seen int64
 	)
-	err := row.Scan(&g.ID, &g.Request, &g.Client, &g.App, &g.User, &g.Session, &scopes, &auth, &amr, &created, &expires, &g.Refresh, &rotated, &seen)
+	err := row.Scan(&g.ID, &g.Request, &g.Client, &g.App, &g.User, &g.Session, &scopes, &auth, &amr, &created, &expires, &g.Refresh, &rotated, &began, &seen)
 	g.Scopes, g.AMR, g.Rotated = strings.Fields(scopes), strings.Fields(amr), rotated > 0
-	g.AuthTime, g.Created, g.Expires, g.Seen = from(auth), from(created), from(expires), from(seen)
+	g.AuthTime, g.Created, g.Expires, g.Began, g.Seen = from(auth), from(created), from(expires), from(began), from(seen)
 	return &g, err
 }
 
@@ -108,10 +108,11 @@ func insertGrant(ctx context.Context, tx *sql.Tx, g *countersign.Grant) error {
 	return err
 }
 
-// grantSeen is when a grant's session was used last.
-const grantSeen = `, coalesce((SELECT s.seen FROM sessions s WHERE s.id = oidc_grants.session_id), 0)`
+// grantSession is when a grant's session began, and when it was used last.
+const grantSession = `, coalesce((SELECT s.created FROM sessions s WHERE s.id = oidc_grants.session_id), 0),
+ coalesce((SELECT s.seen FROM sessions s WHERE s.id = oidc_grants.session_id), 0)`
 
-// A grant lives no longer than the session that it came of. How long that may stand idle is its app's policy, which the
+// A grant lives no longer than the session that it came of. How long that may last, and stand idle, is its app's policy, which the
 // face knows.
 const liveGrant = ` AND revoked = 0 AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = oidc_grants.session_id AND s.ended = 0 AND s.expires > $2)`
 
@@ -149,7 +150,7 @@ func (d *DB) GrantByRefresh(ctx context.Context, refresh []byte, at time.Time) (
 
 func (d *DB) findGrant(ctx context.Context, where string, key any, at time.Time) (g *countersign.Grant, found bool, err error) {
 	err = d.query(ctx, d.opts.AnswerTimeout, func(ctx context.Context) error {
-		g, err = scanGrant(d.read.QueryRowContext(ctx, `SELECT `+grantColumns+grantSeen+` FROM oidc_grants WHERE `+where+liveGrant, key, instant(at)))
+		g, err = scanGrant(d.read.QueryRowContext(ctx, `SELECT `+grantColumns+grantSession+` FROM oidc_grants WHERE `+where+liveGrant, key, instant(at)))
 		found = err == nil
 		return unlessNone(err)
 	})
