@@ -87,7 +87,8 @@ func (p *program) up() error {
 	p.cmd = exec.Command(p.binary, "serve", "--config", p.config, "--env-file", "")
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.environ, p.log, p.log
 	if err := p.cmd.Start(); err != nil {
-		return err
+		p.cmd = nil // nothing is there to be killed
+		return fmt.Errorf("starting the program (-binary): %w", err)
 	}
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		res, err := p.client.Get(p.url + "/readyz")
