@@ -94,6 +94,22 @@ func (b *batch) record(id string) (*entry, error) {
 	return e, err
 }
 
+// read gets a record and its phone into memory, where neither is there yet.
+func (b *batch) read(id string) error {
+	if _, ok := b.records[id]; ok {
+		return nil
+	}
+	e, p, err := b.t.both(id)
+	if err != nil || e == nil {
+		return err
+	}
+	b.records[id] = e
+	if _, ok := b.phones[p.hash]; !ok {
+		b.phones[p.hash] = p
+	}
+	return nil
+}
+
 func (b *batch) phone(hash countersign.Hash) (*phone, error) {
 	if p, ok := b.phones[hash]; ok {
 		return p, nil

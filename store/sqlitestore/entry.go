@@ -26,23 +26,21 @@ type entry struct {
 
 // schedule sets when Sweep next has work with the record: to end it, to claim its send, or to remove it.
 func (e *entry) schedule() {
-	switch {
-	case e.Status.Final() && e.outSeq != 0:
-		e.due = instantOf(e.Ended).add(unacknowledgedRetention)
-	case e.Status.Final():
+	if e.Status.Final() {
 		e.due = instantOf(e.Ended).add(countersign.EndedRetention)
-	default:
-		e.due = max(instantOf(e.Expires), e.checkLease)
-		if !e.Lease.IsZero() {
-			e.due = min(e.due, e.claimable())
-		}
+		return
+	}
+	e.due = max(instantOf(e.Expires), e.checkLease)
+	if !e.Lease.IsZero() {
+		e.due = min(e.due, e.claimable())
 	}
 }
 
 // claimable is when a send whose lease ran out may be taken over.
 func (e *entry) claimable() instant { return instantOf(e.Lease).add(countersign.ClaimAfter) }
 
-// unacknowledgedRetention is how long an ended record waits for the log, at most.
+// unacknowledgedRetention is how long an ended record waits for the log, at most. Few do: what the log has is not told when it
+// is to be removed, which would rewrite an index for each, but what it lacks is kept when its time comes.
 const unacknowledgedRetention = 24 * time.Hour
 
 // answer is a copy of the record for the outside. Its lists have no spare room, so that a caller who appends

@@ -77,6 +77,9 @@ func (m *move) phone(hash countersign.Hash) (*phone, error) {
 
 // both finds a record and its phone. An app that is given must be the record's.
 func (m *move) both(app, id string) (*entry, *phone, error) {
+	if err := m.b.read(id); err != nil {
+		return nil, nil, err
+	}
 	e, err := m.record(id)
 	if err != nil {
 		return nil, nil, err

@@ -47,6 +47,9 @@ func (m *move) sweep(lease time.Duration, most int) ([]*countersign.Record, erro
 			return nil, err
 		}
 		switch {
+		case e.Status.Final() && e.outSeq != 0 && m.now < instantOf(e.Ended).add(unacknowledgedRetention):
+			e.due = instantOf(e.Ended).add(unacknowledgedRetention)
+			e.unwritten = true
 		case e.Status.Final():
 			// What is due of an ended record is its removal.
 			delete(m.b.records, id)
@@ -169,9 +172,6 @@ func (s *Store) Acknowledge(ctx context.Context, done []*countersign.Record) err
 // of them are in the log long after, and reading one costs more than that.
 func (m *move) acknowledge(r *countersign.Record) error {
 	if _, touched := m.b.records[r.ID]; !touched {
-		if r.Status.Final() {
-			return m.b.t.loggedEnd.run(int64(instantOf(r.Ended).add(countersign.EndedRetention)), r.ID, int64(r.Seq))
-		}
 		return m.b.t.logged.run(r.ID, int64(r.Seq))
 	}
 	e, err := m.record(r.ID)
@@ -180,7 +180,6 @@ func (m *move) acknowledge(r *countersign.Record) error {
 	}
 	if e != nil && e.outSeq != 0 && e.outSeq <= r.Seq {
 		e.outSeq, e.outAt = 0, 0
-		e.schedule()
 		e.unwritten = true
 	}
 	return nil

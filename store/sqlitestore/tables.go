@@ -13,8 +13,9 @@ type tables struct {
 	begin, commit                                       *stmt
 	loadMeta, saveMeta                                  *stmt
 	loadRecord, insertRecord, updateRecord, moveRecord  *stmt
+	loadBoth                                            *stmt
 	deleteRecord, dueRecords, outRecords                *stmt
-	logged, loggedEnd                                   *stmt
+	logged                                              *stmt
 	loadPhone, savePhone, deletePhone, walkPhones       *stmt
 	loadRate, saveRate, deleteRate, walkRates, noRates  *stmt
 	loadKey, saveKey, deleteKey, walkKeys, dueAllRecord *stmt
@@ -32,12 +33,12 @@ func prepareTables(c *conn) (*tables, error) {
 		{&t.loadMeta, 4, "SELECT last, wall, advance, cutoff FROM hot_meta"},
 		{&t.saveMeta, 0, "UPDATE hot_meta SET last = ?, wall = ?, advance = ?, cutoff = ?"},
 		{&t.loadRecord, 10, "SELECT " + recordColumns + " FROM hot_records r WHERE r.id = ?"},
+		{&t.loadBoth, 11, "SELECT " + recordColumns + ", p.packed FROM hot_records r LEFT JOIN hot_phones p ON p.phone = r.phone WHERE r.id = ?"},
 		{&t.insertRecord, 0, "INSERT INTO hot_records (id, app, phone, status, expires, due, out_at, out_seq, packed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
 		// An update that names an indexed column rewrites the index, so the usual change does not name them.
 		{&t.updateRecord, 0, "UPDATE hot_records SET status = ?, packed = ? WHERE place = ?"},
 		{&t.moveRecord, 0, "UPDATE hot_records SET status = ?, packed = ?, due = ?, out_at = ?, out_seq = ? WHERE place = ?"},
 		{&t.logged, 0, "UPDATE hot_records SET out_at = NULL, out_seq = 0 WHERE id = ? AND out_seq BETWEEN 1 AND ?"},
-		{&t.loggedEnd, 0, "UPDATE hot_records SET out_at = NULL, out_seq = 0, due = ? WHERE id = ? AND out_seq BETWEEN 1 AND ?"},
 		{&t.deleteRecord, 0, "DELETE FROM hot_records WHERE place = ?"},
 		{&t.dueRecords, 1, "SELECT id FROM hot_records WHERE due <= ? ORDER BY due LIMIT ?"},
 		{&t.dueAllRecord, 0, "UPDATE hot_records SET due = 0 WHERE status = 'pending'"},
@@ -101,6 +102,24 @@ func (t *tables) record(id string) (e *entry, err error) {
 		return nil, damaged(err)
 	}
 	return e, nil
+}
+
+// both gives a record and its phone, in one question; nil when there is no such record.
+func (t *tables) both(id string) (e *entry, p *phone, err error) {
+	_, err = t.loadBoth.one(func(row []driver.Value) error {
+		if e, err = scanRecord(row); err != nil {
+			return err
+		}
+		p = &phone{hash: e.Phone}
+		if packed := asBytes(row[10]); packed != nil {
+			return p.unpack(packed)
+		}
+		return nil
+	}, id)
+	if err != nil {
+		return nil, nil, damaged(err)
+	}
+	return e, p, nil
 }
 
 func (t *tables) writeRecord(e *entry) error {
