@@ -348,11 +348,7 @@ func (c *Config) check() []error {
 		if a.Region != "" && !phone.ValidRegion(a.Region) {
 			bad("apps.%s.region: %q is not an ISO 3166-1 alpha-2 country such as US", id, a.Region)
 		}
-		for _, country := range a.Countries {
-			if country != "*" && (!phone.ValidRegion(country) || country != strings.ToUpper(country)) {
-				bad("apps.%s.countries: %q is not an ISO 3166-1 alpha-2 country in capitals, such as US", id, country)
-			}
-		}
+		checkCountries("apps."+id, slices.DeleteFunc(slices.Clone(a.Countries), func(c string) bool { return c == "*" }), bad)
 		for _, t := range a.LineTypes {
 			if _, ok := phone.ParseLineType(t); !ok {
 				bad("apps.%s.line_types: there is no line type %q", id, t)
@@ -363,6 +359,7 @@ func (c *Config) check() []error {
 	c.checkRoutes(bad)
 	c.checkTestNumbers(bad)
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
+		checkCountries("providers."+name, c.Providers[name].Countries, bad)
 		if p := c.Providers[name]; p.Type == "" {
 			bad("providers.%s.type: required: sinch, sinch-sms, twilio, twilio-verify, vonage, vonage-verify, webhook, smtp, smpp, aws, infobip or sandbox", name)
 		} else if p.Type == "sandbox" && c.Mode == Production {
@@ -370,6 +367,14 @@ func (c *Config) check() []error {
 		}
 	}
 	return mistakes
+}
+
+func checkCountries(of string, list []string, bad func(format string, args ...any)) {
+	for _, country := range list {
+		if !phone.ValidRegion(country) {
+			bad("%s.countries: %q is not an ISO 3166-1 alpha-2 country in capitals, such as US", of, country)
+		}
+	}
 }
 
 // Place is where a setting was made, as in "countersign.yaml:12: ", for messages about it; "" when it was not made. A path

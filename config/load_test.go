@@ -114,6 +114,10 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"wrong value, example", "mode: sandbox\napps: {shop: {lifetime: 1h}}\n", nil, []string{"such as 30s"}},
 		{"country", "mode: sandbox\napps: {shop: {countries: [US, '*', XX]}}\n", nil, []string{"c.yaml:2: apps.shop.countries", `"XX" is not`}},
 		{"country in small letters", "mode: sandbox\napps: {shop: {countries: [us]}}\n", nil, []string{"c.yaml:2: apps.shop.countries", "in capitals"}},
+		{"neither true nor false", "mode: sandbox\napps: {shop: {native: yes}}\n", nil, []string{"c.yaml:2: apps.shop.native: expected true or false"}},
+		{"an origin's usual port", "mode: sandbox\napps: {shop: {origins: ['https://a.example:443']}}\n", nil, []string{"c.yaml:2: apps.shop.origins", "not the scheme's own"}},
+		{"a provider's country", "mode: sandbox\nproviders: {p: {type: webhook, countries: [se]}}\n", nil, []string{"c.yaml:2: providers.p.countries", "in capitals"}},
+		{"half an IPv4 network", "mode: sandbox\ntrusted_proxies: ['::ffff:10.0.0.0/90']\n", nil, []string{"c.yaml:2: trusted_proxies"}},
 		{"public address with a path", "mode: sandbox\npublic_url: https://v.example.com/x\n", nil, []string{"c.yaml:2: public_url", "nothing after them"}},
 		{"two at once", "mode: wrong\nsend_timeout: fast\n", nil, []string{"c.yaml:1: mode", "c.yaml:2: send_timeout"}},
 		{"not Redis", "mode: sandbox\nredis_url: https://u:secret@h\n", nil, []string{"c.yaml:2: redis_url", "redis://"}},
@@ -159,6 +163,15 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What some editors write before the first character is no part of the first name, and an IPv4 network in IPv6's form is
+// that network.
+func TestWhatEditorsAndNetworksAddIsRead(t *testing.T) {
+	c := load(t, config.Source{Name: "c.yaml", File: []byte("\ufeffmode: sandbox\ntrusted_proxies: ['::ffff:10.0.0.0/104']\n")})
+	if !c.IsSandbox() || len(c.TrustedProxies) != 1 || c.TrustedProxies[0].String() != "10.0.0.0/8" {
+		t.Errorf("got %s, %v", c.Mode, c.TrustedProxies)
 	}
 }
 

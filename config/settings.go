@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -81,7 +82,7 @@ func instanceSettings() []Setting {
 		},
 		{
 			Path: "redis.dangerously_allow_eviction", Default: "false", Doc: "Start although Redis may evict keys. Guess counts can then be pushed out by load.",
-			set: into(func(c *Config) *bool { return &c.AllowEviction }, strconv.ParseBool),
+			set: into(func(c *Config) *bool { return &c.AllowEviction }, yesOrNo),
 		},
 		{
 			Path: "after_failover", Default: "keep", Doc: "`keep` or `cancel` what was pending when another Redis took over.",
@@ -144,8 +145,8 @@ func appSettings() []Setting {
 		{Path: "apps.*.resend", Doc: "`same_code` (default) or `new_code`.", set: ofApp(func(a *App) *string { return &a.Resend }, oneOf[string]("same_code", "new_code"))},
 		{Path: "apps.*.approvals", Doc: "`store` (default), or `sql`: an approval is in the database before it is answered, so that a Redis that forgets cannot approve twice.", set: ofApp(func(a *App) *string { return &a.Approvals }, oneOf[string]("store", "sql"))},
 		{List: true, Path: "apps.*.origins", Doc: "Exact origins (`https://www.example.com`) from which the publishable key may be used.", set: ofApp(func(a *App) *[]string { return &a.Origins }, origins)},
-		{Path: "apps.*.native", Doc: "Accept the publishable key without an Origin, for phone apps.", set: ofApp(func(a *App) *bool { return &a.Native }, strconv.ParseBool)},
-		{Path: "apps.*.hosted_page", Doc: "Serve /verify for this app. It needs no key, so anybody can start a verification there: off by default outside the sandbox.", set: ofApp(func(a *App) *bool { return &a.HostedPage }, strconv.ParseBool)},
+		{Path: "apps.*.native", Doc: "Accept the publishable key without an Origin, for phone apps.", set: ofApp(func(a *App) *bool { return &a.Native }, yesOrNo)},
+		{Path: "apps.*.hosted_page", Doc: "Serve /verify for this app. It needs no key, so anybody can start a verification there: off by default outside the sandbox.", set: ofApp(func(a *App) *bool { return &a.HostedPage }, yesOrNo)},
 		{List: true, Path: "apps.*.return_urls", Doc: "Where the hosted page may post a proof; compared exactly.", set: ofApp(func(a *App) *[]string { return &a.ReturnURLs }, webURLs)},
 		{Path: "apps.*.limits.client_starts", Doc: "Starts and resends a minute from one client address. By default 10.", set: ofApp(func(a *App) *int { return &a.ClientStarts }, number(1, 10000))},
 		{Path: "apps.*.limits.client_checks", Doc: "Checks a minute from one client address. By default 60.", set: ofApp(func(a *App) *int { return &a.ClientChecks }, number(1, 10000))},
@@ -184,7 +185,7 @@ func providerSettings() []Setting {
 		{Path: "providers.*.content_type", Doc: "webhook: of the body. By default `application/json`.", set: ofProvider(func(p *Provider) *string { return &p.ContentType }, anyText)},
 		{Path: "providers.*.body", NoEnv: true, Doc: "webhook: template of the body (docs/providers/webhook.md).", set: ofProvider(func(p *Provider) *string { return &p.Body }, anyText)},
 		{Path: "providers.*.headers.*", NoEnv: true, Secret: true, Doc: "webhook: templates of headers.", set: ofProviderMap(func(p *Provider) *map[string]string { return &p.Headers })},
-		{Path: "providers.*.dangerously_allow_http", Doc: "webhook: post without TLS beyond loopback.", set: ofProvider(func(p *Provider) *bool { return &p.AllowHTTP }, strconv.ParseBool)},
+		{Path: "providers.*.dangerously_allow_http", Doc: "webhook: post without TLS beyond loopback.", set: ofProvider(func(p *Provider) *bool { return &p.AllowHTTP }, yesOrNo)},
 		{Path: "providers.*.answer.ref_path", Doc: "webhook: where the vendor's id stands in its JSON answer, e.g. `messages.0.id`.", set: ofProvider(func(p *Provider) *string { return &p.RefPath }, anyText)},
 		{Path: "providers.*.answer.accepted_path", Doc: "webhook: where a 2xx answer says whether the message was taken, for vendors that answer 200 to everything.", set: ofProvider(func(p *Provider) *string { return &p.AcceptedPath }, anyText)},
 		{List: true, Path: "providers.*.answer.accepted", Doc: "webhook: the values there that say so.", set: ofProvider(func(p *Provider) *[]string { return &p.Accepted }, anyList)},
@@ -360,6 +361,14 @@ func number(low, high int) func(string) (int, error) {
 	}
 }
 
+func yesOrNo(s string) (bool, error) {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, errors.New("expected true or false")
+	}
+	return on, nil
+}
+
 func between(low, high time.Duration) func(string) (time.Duration, error) {
 	example := min(max(5*time.Second, low), high)
 	return func(s string) (time.Duration, error) {
@@ -428,8 +437,8 @@ func origins(s string) ([]string, error) {
 	list, _ := anyList(s)
 	for _, o := range list {
 		u, err := url.Parse(o)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || o != u.Scheme+"://"+strings.ToLower(u.Host) {
-			return nil, fmt.Errorf("expected origins such as https://www.example.com: scheme, host and port in lower case, nothing after them")
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || o != u.Scheme+"://"+strings.ToLower(u.Host) || u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+			return nil, fmt.Errorf("expected origins as browsers write them, such as https://www.example.com: scheme and host in lower case, a port only where it is not the scheme's own, nothing after them")
 		}
 	}
 	return list, nil
@@ -454,6 +463,12 @@ func prefixes(s string) ([]netip.Prefix, error) {
 				return nil, fmt.Errorf("expected networks such as 10.0.0.0/8")
 			}
 			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		if p.Addr().Is4In6() { // clients' addresses are compared in their plain form
+			if p.Bits() < 96 {
+				return nil, fmt.Errorf("expected networks such as 10.0.0.0/8, and IPv4 in its own form")
+			}
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
 		out = append(out, p.Masked())
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strconv"
 )
 
 // OIDCClient is what the file says of an application that logs people in through OpenID Connect.
@@ -20,10 +19,10 @@ func oidcSettings() []Setting {
 	return []Setting{
 		{Path: "oidc.clients.*.app", Doc: "An application that logs people in through OpenID Connect (docs/oidc.md), by its client id: the app whose users it gets. That app needs `hosted_page: true`.", set: ofClient(func(c *OIDCClient) *string { return &c.App }, anyText)},
 		{Path: "oidc.clients.*.secret", Secret: true, Doc: "Its secret, 8 characters or more.", set: ofClient(func(c *OIDCClient) *string { return &c.Secret }, anyText)},
-		{Path: "oidc.clients.*.public", Doc: "It has no secret: an app on a phone, or a page without a server. PKCE is then required.", set: ofClient(func(c *OIDCClient) *bool { return &c.Public }, strconv.ParseBool)},
+		{Path: "oidc.clients.*.public", Doc: "It has no secret: an app on a phone, or a page without a server. PKCE is then required.", set: ofClient(func(c *OIDCClient) *bool { return &c.Public }, yesOrNo)},
 		{List: true, Path: "oidc.clients.*.redirect_uris", Doc: "Where people are sent back to; compared exactly.", set: ofClient(func(c *OIDCClient) *[]string { return &c.Redirects }, webURLs)},
 		{List: true, Path: "oidc.clients.*.post_logout_redirect_uris", Doc: "Where people are sent after log-out; compared exactly.", set: ofClient(func(c *OIDCClient) *[]string { return &c.Logouts }, webURLs)},
-		{Path: "oidc.clients.*.third_party", Doc: "It is not the operator's own: people are asked whether it may know their number.", set: ofClient(func(c *OIDCClient) *bool { return &c.ThirdParty }, strconv.ParseBool)},
+		{Path: "oidc.clients.*.third_party", Doc: "It is not the operator's own: people are asked whether it may know their number.", set: ofClient(func(c *OIDCClient) *bool { return &c.ThirdParty }, yesOrNo)},
 		{Path: "oidc.clients.*.name", Doc: "What people are told when they are asked. By default its id.", set: ofClient(func(c *OIDCClient) *string { return &c.Name }, anyText)},
 	}
 }

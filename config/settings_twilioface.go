@@ -1,7 +1,6 @@
 package config
 
 import (
-	"strconv"
 	"strings"
 )
 
@@ -29,7 +28,7 @@ func twilioFaceSettings() []Setting {
 		{Path: "apps.*.faces.twilio.account_sid", Doc: "Opens the Twilio face (docs/twilio.md): the account that clients name, `AC` and 32 hexadecimal digits of your choice.", set: ofApp(func(a *App) *string { return &a.Twilio.Account }, anyText)},
 		{Path: "apps.*.faces.twilio.auth_token", Secret: true, Doc: "Its token: letters and digits only, as the vendor's libraries want it.", set: ofApp(func(a *App) *string { return &a.Twilio.Token }, anyText)},
 		{Path: "apps.*.faces.twilio.service_sid", Doc: "The service that is this app: `VA` and 32 hexadecimal digits.", set: ofApp(func(a *App) *string { return &a.Twilio.Service }, anyText)},
-		{Path: "apps.*.faces.twilio.hide_ended", Doc: "Answer a fetch of an approved or expired verification with 404, as the vendor does. By default its final state is told.", set: ofApp(func(a *App) *bool { return &a.Twilio.HideEnded }, strconv.ParseBool)},
+		{Path: "apps.*.faces.twilio.hide_ended", Doc: "Answer a fetch of an approved or expired verification with 404, as the vendor does. By default its final state is told.", set: ofApp(func(a *App) *bool { return &a.Twilio.HideEnded }, yesOrNo)},
 	}
 }
 

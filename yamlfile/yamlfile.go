@@ -3,6 +3,7 @@
 package yamlfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -17,7 +18,7 @@ func Parse(name string, text []byte) (ast.Node, error) {
 	if tooDeep(text) {
 		return nil, fmt.Errorf("%s: lists or maps are nested more than %d deep", name, maxDepth)
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := parser.ParseBytes(bytes.TrimPrefix(text, []byte("\ufeff")), 0) // a byte order mark (YAML 1.2.2, 5.2)
 	switch {
 	case err != nil:
 		return nil, notYAML(name, err)

@@ -157,7 +157,7 @@ func (t *tenants) readPolicy(cfg *config.Config) error {
 	}
 	text, err := os.ReadFile(cfg.Guard.Policy)
 	if err != nil {
-		return fmt.Errorf("guard.policy: %w", err)
+		return fmt.Errorf("%sguard.policy: %w", cfg.Place("guard.policy"), err)
 	}
 	if t.file, err = guard.ParseFile(cfg.Guard.Policy, text); err != nil {
 		return err
