@@ -29,7 +29,7 @@ func FuzzVerify(f *testing.F) {
 		r.Header["Content-Type"] = []string{contentType}
 		began := time.Now()
 		id, err := verifier.Verify(r, []byte(identityBody))
-		if d := time.Since(began); d > 500*time.Millisecond {
+		if d := time.Since(began); d > 5*time.Second {
 			t.Fatalf("took %s", d)
 		}
 		var refusal sinchauth.Refusal

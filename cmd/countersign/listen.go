@@ -8,11 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"countersign/config"
+	"countersign/provider/outbound"
 )
 
 // addresses are where a running instance can be reached.
@@ -23,14 +23,7 @@ type addresses struct {
 
 func loopbackListen(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
+	return err == nil && outbound.Loopback(host)
 }
 
 // front is the listeners: the public one and, outside the sandbox, that of operations.

@@ -16,13 +16,14 @@ func CheckAddress(setting, text string) error {
 	switch {
 	case err != nil, u.Hostname() == "", u.RawQuery != "", u.Fragment != "", u.User != nil, u.Scheme != "https" && u.Scheme != "http":
 		return errors.New(setting + ": expected is an https address without user, query and fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !Loopback(u.Hostname()):
 		return errors.New(setting + ": http is taken for this machine's own addresses only; expected is https")
 	}
 	return nil
 }
 
-func loopback(host string) bool {
+// Loopback says whether a host is this machine itself, so that nobody between it and us reads what is sent.
+func Loopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && a.IsLoopback()
 }

@@ -132,7 +132,7 @@ func (s *Subject) refusedConnection() error {
 	}
 	m := s.Message(3)
 	_, took, err := send(p, m, sendTime)
-	if took > time.Second {
+	if took > lateness {
 		return fmt.Errorf("a refused connection took %s", took)
 	}
 	return wants(err, m, countersign.FailTemporary)

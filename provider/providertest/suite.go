@@ -127,7 +127,7 @@ func (s *Subject) meet(answer Answer) (*Carrier, countersign.Provider, func(), e
 // sendTime is the deadline of a send whose vendor behaves; lateness is what a provider may overrun a deadline by.
 const (
 	sendTime = 5 * time.Second
-	lateness = 500 * time.Millisecond
+	lateness = 2 * time.Second
 )
 
 func send(p countersign.Provider, m *countersign.Message, limit time.Duration) (countersign.Handed, time.Duration, error) {

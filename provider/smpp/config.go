@@ -4,13 +4,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"countersign"
 	"countersign/provider/hidden"
+	"countersign/provider/outbound"
 )
 
 // Bounds and defaults.
@@ -61,7 +61,7 @@ func (c *Config) Validate() error {
 	if c.Port < 0 || c.Port > 65535 {
 		wrong("port", "must be from 1 to 65535")
 	}
-	if !c.TLS && !c.AllowPlain && !loopback(c.Host) {
+	if !c.TLS && !c.AllowPlain && !outbound.Loopback(c.Host) {
 		wrong("security", "must be tls: without it codes and the password cross the network in clear text (none is for loopback addresses, or with dangerously_allow_http)")
 	}
 	if !octets(c.SystemID, 1, 15) {
@@ -103,14 +103,6 @@ func octets(s string, low, high int) bool {
 		}
 	}
 	return len(s) >= low && len(s) <= high
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
 }
 
 // source reads a sender: type of number, numbering plan and the address as it goes over the wire.

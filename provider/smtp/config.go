@@ -11,6 +11,7 @@ import (
 
 	"countersign"
 	"countersign/provider/hidden"
+	"countersign/provider/outbound"
 )
 
 // Bounds of a send's deadline.
@@ -68,7 +69,7 @@ func (c *Config) Validate() error {
 	switch c.Security {
 	case "", StartTLS, TLS:
 	case Plain:
-		if !loopback(c.Host) && !c.AllowPlain {
+		if !outbound.Loopback(c.Host) && !c.AllowPlain {
 			wrong("security", "none is for loopback addresses, or with dangerously_allow_http: codes and the password would cross the network in clear text")
 		}
 	default:
@@ -122,14 +123,6 @@ func hostName(s string) bool {
 		}
 	}
 	return true
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
 }
 
 // oneLine makes a text that cannot end a header: control characters become spaces.

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"countersign/provider/outbound"
 
 	"countersign"
 )
@@ -148,18 +149,10 @@ func checkURL(text string, allowHTTP bool) error {
 		return errors.New("must have no #fragment")
 	case u.Scheme == "https":
 		return nil
-	case u.Scheme == "http" && (allowHTTP || loopback(u.Hostname())):
+	case u.Scheme == "http" && (allowHTTP || outbound.Loopback(u.Hostname())):
 		return nil
 	}
 	return errors.New("must begin with https:// (http:// is for loopback addresses, or with dangerously_allow_http)")
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
 }
 
 func (c *compiled) parseSecrets(at string, texts []string) []Secret {
