@@ -4,4 +4,5 @@ import { fileURLToPath } from 'node:url';
 export default {
   turbopack: { root: fileURLToPath(new URL('.', import.meta.url)) }, // the repository around it has other lock files
   poweredByHeader: false,
+  logging: { serverFunctions: false }, // their arguments are proofs and codes, which are for no log
 };

@@ -20,21 +20,21 @@ export const autofillWorks = async (): Promise<boolean> => passkeysWork() && (aw
  * Asks the device for a passkey, by what the server was told to ask for (`askPasskey` of a server's client), and gives what
  * the server is to hear (`stepUp`). For pages whose server holds the session: the page sees no token.
  */
-export function showPasskey({ ceremony, public_key: json }: Ceremony, { autofill, signal }: PasskeyOptions = {}): Promise<PasskeyAnswer> {
+export async function showPasskey({ ceremony, public_key: json }: Ceremony, { autofill, signal }: PasskeyOptions = {}): Promise<PasskeyAnswer> {
   needPasskeys();
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(json);
   return answer(ceremony, signal, () => navigator.credentials.get({ publicKey, ...(autofill ? { mediation: 'conditional' } : {}), ...(signal ? { signal } : {}) }));
 }
 
 /** The same for making a passkey: between `newPasskey` and `addPasskey`. */
-export function makePasskey({ ceremony, public_key: json }: Ceremony, { signal }: Omit<PasskeyOptions, 'autofill'> = {}): Promise<PasskeyAnswer> {
+export async function makePasskey({ ceremony, public_key: json }: Ceremony, { signal }: Omit<PasskeyOptions, 'autofill'> = {}): Promise<PasskeyAnswer> {
   needPasskeys();
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(json);
   return answer(ceremony, signal, () => navigator.credentials.create({ publicKey, ...(signal ? { signal } : {}) }));
 }
 
 /** Asks the server what to ask the device for. */
-export function ask(transport: Transport, path: string, as: Call['as'], signal: AbortSignal | undefined): Promise<Ceremony> {
+export async function ask(transport: Transport, path: string, as: Call['as'], signal: AbortSignal | undefined): Promise<Ceremony> {
   needPasskeys();
   return transport.call({ method: 'POST', path, body: {}, repeat: true, signal, as });
 }

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { passkeysWork } from '../../src/browser.js';
+import { makePasskey, passkeysWork, showPasskey } from '../../src/browser.js';
 import { answer, browser, play, problem } from './kit.js';
 
 const session = { user: { id: 'usr_1' }, access_token: 'new', token_type: 'Bearer', expires_in: 900, refresh_token: 'rft_1' };
@@ -53,6 +53,19 @@ test('a step-up', async () => {
   const { fetch, asked } = play(options(), answer(session));
   await browser(fetch).stepUpWithPasskey('token');
   expect(asked.map((a) => a.path)).toEqual(['/v1/sessions/step-up/options', '/v1/sessions/step-up']);
+});
+
+test('where the server holds the session, the page asks the device alone', async () => {
+  const { get, create } = device();
+  const ceremony = { ceremony: 'cer_1', public_key: { challenge: 'AA' } } as unknown as Parameters<typeof makePasskey>[0];
+  const answered = { ceremony: 'cer_1', credential: { id: 'AA' } };
+  expect(await makePasskey(ceremony)).toEqual(answered);
+  expect(create).toHaveBeenCalledWith({ publicKey: { creation: { challenge: 'AA' } } });
+  expect(await showPasskey(ceremony)).toEqual(answered);
+  expect(get).toHaveBeenCalledWith({ publicKey: { request: { challenge: 'AA' } } });
+  vi.unstubAllGlobals();
+  await expect(makePasskey(ceremony)).rejects.toMatchObject({ code: 'passkey_not_used' });
+  await expect(showPasskey(ceremony)).rejects.toMatchObject({ code: 'passkey_not_used' });
 });
 
 test('what goes wrong is a Problem', async () => {
