@@ -244,6 +244,7 @@ func (g guardFace) Lift(ctx context.Context, app, id string) (bool, error) {
 		if _, err := g.i.db.EndBlock(ctx, id, now); err != nil {
 			return false, err
 		}
+		g.i.watch.add(change{lifted: id}) // for one that is still on its way to the database
 		return g.i.seen.Lift(app, id, now), nil
 	}
 	var hash countersign.Hash

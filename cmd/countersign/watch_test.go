@@ -41,6 +41,13 @@ func TestBlocksOfTheLastMomentAreKept(t *testing.T) {
 			tell.Lifted(id)
 		}
 	}
+	byHand := countersign.Block{ID: "blk_by_hand", Key: countersign.Hash{9}, Rule: "prefix_block", Since: now, Until: now.Add(time.Hour), Level: 1}
+	i.watch = w
+	i.seen.Learn([]countersign.Block{byHand}, now)
+	tell.Blocked(byHand)
+	if ok, err := (guardFace{i: i}).Lift(t.Context(), "", byHand.ID); !ok || err != nil {
+		t.Errorf("lifted by hand: %v, %v", ok, err)
+	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	if err := w.run(stopped); err != nil {
@@ -54,7 +61,7 @@ func TestBlocksOfTheLastMomentAreKept(t *testing.T) {
 	for _, b := range list {
 		lasts[b.ID] = b.Until.After(store.Now())
 	}
-	if len(lasts) != 3 || !lasts["blk_stays"] || lasts["blk_lifted"] || lasts["blk_lifted_too"] {
+	if len(lasts) != 4 || !lasts["blk_stays"] || lasts["blk_lifted"] || lasts["blk_lifted_too"] || lasts[byHand.ID] {
 		t.Errorf("after the stop these are there, true while they last: %v", lasts)
 	}
 }
