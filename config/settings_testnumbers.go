@@ -15,8 +15,8 @@ type TestNumber struct {
 	Expires time.Time
 }
 
-// MaxTestNumberLife is how long a number may have a fixed code.
-const MaxTestNumberLife = 90 * 24 * time.Hour
+// maxTestNumberLife is how long a number may have a fixed code.
+const maxTestNumberLife = 90 * 24 * time.Hour
 
 func testNumberSettings() []Setting {
 	return []Setting{
@@ -66,7 +66,7 @@ func (c *Config) checkTestNumbers(bad func(format string, args ...any)) {
 				bad("%s.code: required", path)
 			case t.Expires.IsZero():
 				bad("%s.expires: required: the day from which on the number is like any other, at most 90 days ahead", path)
-			case time.Until(t.Expires) > MaxTestNumberLife:
+			case time.Until(t.Expires) > maxTestNumberLife:
 				bad("%s.expires: at most 90 days ahead", path)
 			}
 		}

@@ -11,8 +11,8 @@ import (
 // (SMS Retriever). Text behind the code on the last line is ignored by the former and must be last for the latter, so
 // one line serves both.
 
-// AndroidHashSize is the length of an app hash: base64 of nine bytes.
-const AndroidHashSize = 11
+// androidHashSize is the length of an app hash: base64 of nine bytes.
+const androidHashSize = 11
 
 // retrieverLimit is the longest message that SMS Retriever reads, in bytes of the air interface.
 const retrieverLimit = 140
@@ -44,8 +44,8 @@ func checkHost(host string) error {
 
 // checkHash accepts an app hash.
 func checkHash(hash string) error {
-	if len(hash) != AndroidHashSize {
-		return fmt.Errorf("the Android app hash has %d characters; it must have %d", len(hash), AndroidHashSize)
+	if len(hash) != androidHashSize {
+		return fmt.Errorf("the Android app hash has %d characters; it must have %d", len(hash), androidHashSize)
 	}
 	for i := range len(hash) {
 		c := hash[i]

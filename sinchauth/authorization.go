@@ -30,8 +30,8 @@ func (l Level) String() string {
 	return "unknown"
 }
 
-// Authorization is a parsed Authorization header: what is claimed, not yet believed.
-type Authorization struct {
+// authorization is a parsed Authorization header: what is claimed, not yet believed.
+type authorization struct {
 	Level     Level
 	Key       string
 	signature [sha256.Size]byte // LevelApplication
@@ -41,15 +41,15 @@ type Authorization struct {
 // maxHeader bounds what is parsed at all. The longest true header is below 200 bytes.
 const maxHeader = 1024
 
-// ParseAuthorization reads the three forms that the protocol knows. The scheme's case does not matter: requests
+// parseAuthorization reads the three forms that the protocol knows. The scheme's case does not matter: requests
 // come with "Application", callbacks with "application".
-func ParseAuthorization(header string) (Authorization, error) {
+func parseAuthorization(header string) (authorization, error) {
 	if header == "" {
-		return Authorization{}, ErrMissing
+		return authorization{}, ErrMissing
 	}
 	scheme, value, ok := strings.Cut(header, " ")
 	if len(header) > maxHeader || !ok {
-		return Authorization{}, ErrMalformed
+		return authorization{}, ErrMalformed
 	}
 	switch {
 	case strings.EqualFold(scheme, "application"):
@@ -57,42 +57,42 @@ func ParseAuthorization(header string) (Authorization, error) {
 	case strings.EqualFold(scheme, "basic"):
 		return parseBasic(value)
 	}
-	return Authorization{}, ErrMalformed
+	return authorization{}, ErrMalformed
 }
 
-func parseApplication(value string) (Authorization, error) {
+func parseApplication(value string) (authorization, error) {
 	key, text, signed := strings.Cut(value, ":")
 	if !validKey(key) {
-		return Authorization{}, ErrMalformed
+		return authorization{}, ErrMalformed
 	}
 	if !signed {
-		return Authorization{Level: LevelPublic, Key: key}, nil
+		return authorization{Level: LevelPublic, Key: key}, nil
 	}
-	a := Authorization{Level: LevelApplication, Key: key}
+	a := authorization{Level: LevelApplication, Key: key}
 	// Strict: one signature has one spelling, or the memory of replays could be walked around. The length is checked
 	// first, because the decoder skips line breaks.
 	if len(text) != base64.StdEncoding.EncodedLen(sha256.Size) {
-		return Authorization{}, ErrMalformed
+		return authorization{}, ErrMalformed
 	}
 	var sum [sha256.Size + 1]byte
 	n, err := base64.StdEncoding.Strict().Decode(sum[:], []byte(text))
 	if err != nil || n != sha256.Size {
-		return Authorization{}, ErrMalformed
+		return authorization{}, ErrMalformed
 	}
 	copy(a.signature[:], sum[:])
 	return a, nil
 }
 
-func parseBasic(value string) (Authorization, error) {
+func parseBasic(value string) (authorization, error) {
 	plain, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
-		return Authorization{}, ErrMalformed
+		return authorization{}, ErrMalformed
 	}
 	key, secret, ok := strings.Cut(string(plain), ":")
 	if !ok || !validKey(key) {
-		return Authorization{}, ErrMalformed
+		return authorization{}, ErrMalformed
 	}
-	return Authorization{Level: LevelBasic, Key: key, secret: secret}, nil
+	return authorization{Level: LevelBasic, Key: key, secret: secret}, nil
 }
 
 // validKey accepts what can name an application: visible ASCII without the separators.

@@ -66,7 +66,7 @@ func SignCallback(r *http.Request, body []byte, c Credentials, now time.Time) {
 }
 
 func signHeaders(r *http.Request, scheme string, body []byte, c Credentials, now time.Time) {
-	ts := FormatTimestamp(now)
+	ts := formatTimestamp(now)
 	sig := Sign(c.Secret, Parts{
 		Method: r.Method, Body: body, ContentType: r.Header.Get("Content-Type"), Timestamp: ts, Path: pathOf(r),
 	})
@@ -77,8 +77,8 @@ func signHeaders(r *http.Request, scheme string, body []byte, c Credentials, now
 // BasicRequest sets a Basic Authorization header: the vendor's form for trying things out.
 func BasicRequest(r *http.Request, c Credentials) { r.SetBasicAuth(c.Key, c.Secret.text) }
 
-// FormatTimestamp writes an instant as this package sends it: UTC with seven fraction digits, as real callbacks have.
-func FormatTimestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
+// formatTimestamp writes an instant as this package sends it: UTC with seven fraction digits, as real callbacks have.
+func formatTimestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
 
 func pathOf(r *http.Request) string {
 	if p := r.URL.EscapedPath(); p != "" {

@@ -57,7 +57,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	if len(headers) > 1 {
 		return Identity{}, ErrMalformed
 	}
-	a, err := ParseAuthorization(r.Header.Get("Authorization"))
+	a, err := parseAuthorization(r.Header.Get("Authorization"))
 	if err != nil {
 		return Identity{}, err
 	}
@@ -79,7 +79,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Identity, error) {
 	return v.application(r, body, a, secret, known)
 }
 
-func (v *Verifier) application(r *http.Request, body []byte, a Authorization, secret Secret, known bool) (Identity, error) {
+func (v *Verifier) application(r *http.Request, body []byte, a authorization, secret Secret, known bool) (Identity, error) {
 	stamps := r.Header.Values(timestampHeader)
 	if len(stamps) != 1 {
 		return Identity{}, ErrTimestamp
@@ -123,7 +123,7 @@ func fresh(at, now time.Time) bool {
 // Forget makes the signature of a verified request good again, for a receiver that answers "later": the sender may
 // repeat the very same bytes.
 func (v *Verifier) Forget(r *http.Request) {
-	a, err := ParseAuthorization(r.Header.Get("Authorization"))
+	a, err := parseAuthorization(r.Header.Get("Authorization"))
 	at, notTime := ParseTimestamp(r.Header.Get(timestampHeader))
 	if err == nil && notTime == nil && v.Replays != nil {
 		v.Replays.Forget(a.Key, a.signature, at)
