@@ -3,6 +3,7 @@ package countersign
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"time"
@@ -144,7 +145,9 @@ func (a *Accounts) withFactor(ctx context.Context, q *RedeemRequest, move *Redee
 		return passkeyUnknown()
 	}
 	if !found {
-		return Fail(ErrIncorrectCode, "The code is wrong, or was used before.") // nobody has a factor
+		// Nobody has a factor. They are told so in the same words as somebody who has (INV-10).
+		_, err := a.checkCode(ctx, q.App, nobody(move.User), q.Factor)
+		return err
 	}
 	use, means := (*UseFactor)(nil), typedMeans()
 	if q.Passkey != nil {
@@ -160,6 +163,9 @@ func (a *Accounts) withFactor(ctx context.Context, q *RedeemRequest, move *Redee
 	move.Session.FactorTime = move.Session.AuthTime
 	return nil
 }
+
+// nobody is whose guesses are counted where a number has no user: the number's own.
+func nobody(u *UserRecord) string { return "num_" + hex.EncodeToString(u.Phone[:]) }
 
 // redeemed tells what a redemption has changed.
 func (a *Accounts) redeemed(ctx context.Context, q *RedeemRequest, move *Redeem, r *Redeemed, to Address) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -191,6 +192,9 @@ func (a *Accounts) factorEvent(ctx context.Context, name EventName, app *App, us
 
 func (a *Accounts) tellOnce(ctx context.Context, app *App, user string, n Notice) error {
 	u, err := a.User(ctx, app, user)
+	if errors.Is(err, ErrNotFound) {
+		return nil // nobody, or erased this moment
+	}
 	if err != nil || u.Phone.IsZero() {
 		return err
 	}

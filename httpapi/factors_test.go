@@ -328,6 +328,41 @@ func TestWrongCodesAreThrottled(t *testing.T) {
 	}
 }
 
+// INV-10: a factor beside a proof is refused in the same words whether the number has a user or not, however often it is tried.
+// The control is the right code, which only a user has.
+func TestFactorsBesideAProofTellOfNoUser(t *testing.T) {
+	w := newWhole(t)
+	h := w.holder(number)
+	h.enrol()
+	known, unknown := w.proof(number, ""), w.proof(secondNumber, "")
+	try := func(proof, factor string) string {
+		t.Helper()
+		a := w.ask("POST", "/v1/sessions", `{"proof":"`+proof+`","factor":`+factor+`}`, as(secret))
+		body := a.json()
+		delete(body, "request_id")
+		return fmt.Sprint(a.status, body)
+	}
+	wrong := h.app.wrong(w.now())
+	factors := []string{`{"totp":"x"}`, `{"totp":"12345"}`, `{"recovery_code":"short"}`, `{"recovery_code":"a2bc-defg-hi34-jklm"}`}
+	for range countersign.GuessesPerWait {
+		factors = append(factors, `{"totp":"`+wrong+`"}`)
+	}
+	for n, factor := range factors {
+		if one, other := try(known, factor), try(unknown, factor); one != other {
+			t.Errorf("%d, %s: with a user %s, without one %s", n, factor, one, other)
+		}
+	}
+	w.advance(countersign.FirstGuessWait)
+	known, unknown = w.proof(number, ""), w.proof(secondNumber, "")
+	right := `{"totp":"` + h.app.code(w.now()) + `"}`
+	if got := try(unknown, right); !strings.HasPrefix(got, "422") {
+		t.Errorf("control: the right code of another number's user: %s", got)
+	}
+	if got := try(known, right); !strings.HasPrefix(got, "201") {
+		t.Errorf("control: the right code: %s", got)
+	}
+}
+
 // A number that was not proved for 90 days: its user's further factor decides whose it is.
 func TestStaleNumberAsksForTheFactor(t *testing.T) {
 	w := newWhole(t)
