@@ -307,10 +307,8 @@ func TestPrune(t *testing.T) {
 		keepFresh(t, d) // which prunes soon, and often: a node that is restarted every day must do it too
 		eventually(t, 30*time.Second, "everything old is deleted", func() bool {
 			var n int
-			if err := db.QueryRow(`SELECT count(*) FROM verifications`).Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			return n == 2
+			err := db.QueryRow(`SELECT count(*) FROM verifications`).Scan(&n) // may find the file busy
+			return err == nil && n == 2
 		})
 		if n, err := d.Prune(t.Context(), cut); err != nil || n != 0 {
 			t.Fatalf("Prune = %d, %v after everything old is deleted", n, err)
