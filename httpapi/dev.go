@@ -93,8 +93,8 @@ func (c *call) inboxTo() string {
 	return text
 }
 
-// inboxQuery refuses what no program means: a test that asks for the messages of nobody would wait for ever, or take
-// somebody else's code.
+// inboxQuery refuses what no program means: a test that asks for the messages of nobody would wait for ever. An empty number
+// is none: everybody's messages.
 func (c *call) inboxQuery() error {
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *call) inboxQuery() error {
 		case len(values) != 1:
 			return invalid("/to", "This parameter is there twice.")
 		}
-		if to := c.inboxTo(); !isMail(to) && !strings.HasPrefix(to, "+") {
+		if to := c.inboxTo(); to != "" && !isMail(to) && !strings.HasPrefix(to, "+") {
 			return &countersign.Error{
 				Kind: countersign.ErrInvalidPhoneNumber, Pointer: "/to",
 				Detail: "This is neither a phone number nor an e-mail address. Send a number with its country code, as in %2B14155550123, or leave `to` out for all messages.",

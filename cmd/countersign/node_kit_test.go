@@ -143,7 +143,10 @@ func (i *instanceUnderTest) messages(to string) int {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	list, _ := r.body["messages"].([]any)
+	list, ok := r.body["messages"].([]any)
+	if !ok {
+		i.t.Fatalf("the inbox: %d %v", r.status, r.body)
+	}
 	return len(list)
 }
 
