@@ -52,7 +52,7 @@ func (s *Store) portions(t *countersign.Take) []portion {
 	return list
 }
 
-// job makes a portion's script call; third is the argument in which Take and Release differ.
+// portionJob makes a portion's script call; third is the argument in which Take and Release differ.
 func (s *Store) portionJob(sc *script, t *countersign.Take, p portion, third string) job {
 	keys := make([]string, 0, p.limits+1)
 	lease := ms(t.Lease)

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -132,9 +133,7 @@ func (s *Store) Outbox(ctx context.Context, age time.Duration, limit int) ([]*co
 		}
 		entries = append(entries, more...)
 	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		return int(a.at - b.at)
-	})
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.at, b.at) })
 	return s.recordsOf(ctx, entries[:min(len(entries), limit)])
 }
 

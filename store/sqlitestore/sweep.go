@@ -102,29 +102,28 @@ func (m *move) purge(after []byte, walk, remove *stmt) ([]byte, error) {
 		after = []byte{}
 	}
 	var over [][]byte
+	var last []byte
 	n := 0
 	err := walk.each(func(row []driver.Value) error {
 		n++
-		after = asBytes(row[0])
+		last = append(last[:0], asBytes(row[0])...)
 		if instant(asInt(row[1])) <= m.now {
-			over = append(over, slices.Clone(after))
+			over = append(over, slices.Clone(last))
 		}
 		return nil
 	}, after, int64(purgeSlice))
 	if err != nil {
 		return nil, err
 	}
-	if n < purgeSlice {
-		after = nil
-	} else {
-		after = slices.Clone(after)
-	}
 	for _, key := range over {
 		if err := remove.run(key); err != nil {
 			return nil, err
 		}
 	}
-	return after, nil
+	if n < purgeSlice {
+		return nil, nil
+	}
+	return last, nil
 }
 
 // Outbox implements countersign.Moves.
