@@ -67,7 +67,7 @@ func (r *reader) oneCase(n ast.Node, path string) Case {
 		case "rule":
 			c.Rule = r.text(v, path)
 		case "channel":
-			c.Channel = append(r.channels(&ast.SequenceNode{Values: []ast.Node{v}}, path), "")[0]
+			c.Channel = r.channel(v, path, r.text(v, path))
 		case "purpose":
 			var ok bool
 			if c.Purpose, ok = countersign.ParsePurpose(r.text(v, path)); !ok {

@@ -324,13 +324,17 @@ func (r *reader) budgets(n ast.Node, path string) map[string]countersign.Budget 
 
 func (r *reader) channels(n ast.Node, path string) (list []countersign.Channel) {
 	for _, name := range r.texts(n, path) {
-		ch, ok := countersign.ParseChannel(name)
-		if !ok || ch == countersign.ChannelAuto {
-			r.bad(n, path, "%q: expected one of sms, voice, flashcall, whatsapp, email", name)
-		}
-		list = append(list, ch)
+		list = append(list, r.channel(n, path, name))
 	}
 	return list
+}
+
+func (r *reader) channel(n ast.Node, path, name string) countersign.Channel {
+	ch, ok := countersign.ParseChannel(name)
+	if !ok || ch == countersign.ChannelAuto {
+		r.bad(n, path, "%q: expected one of sms, voice, flashcall, whatsapp, email", name)
+	}
+	return ch
 }
 
 func (r *reader) purposes(n ast.Node, path string) map[countersign.Purpose]PurposePolicy {

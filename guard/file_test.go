@@ -119,6 +119,24 @@ func TestWrongPolicies(t *testing.T) {
 	}
 }
 
+func TestWrongCases(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"cases:\n- {to: \"+46701740605\", want: allow, channel: fax}", `c.yaml:2:46: cases[1].channel: "fax": expected one of sms, `},
+		{"cases:\n- {channel:0}", "c.yaml:2:12: cases[1].channel: \"0\": "},
+		{"cases:\n- {to: \"+46701740605\", want: allow, channel: [sms]}", "c.yaml:2:46: cases[1].channel: expected"},
+		{"cases:\n- {purpose: work}", "c.yaml:2:13: cases[1].purpose: expected one of signup, "},
+		{"cases:\n- {client: here}", "c.yaml:2:12: cases[1].client: expected an address"},
+		{"cases:\n- {repeat: 0}", "c.yaml:2:12: cases[1].repeat: expected a whole number"},
+		{"cases:\n- {tow: 1}", "c.yaml:2:4: cases[1].tow: this is not known"},
+		{"cases: {}", "c.yaml:1:8: cases: expected a list"},
+	} {
+		_, err := guard.ParseCases("c.yaml", []byte(tt.text))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q gives\n%v\nwant %s", tt.text, err, tt.want)
+		}
+	}
+}
+
 // The policy in the documentation is one that works, and so are its cases.
 func TestDocumentedPolicy(t *testing.T) {
 	text, err := os.ReadFile("../docs/guard.md")
@@ -146,9 +164,9 @@ func TestDocumentedPolicy(t *testing.T) {
 
 // FuzzParseCases: no text of cases makes the reader panic, and a mistake has a place.
 func FuzzParseCases(f *testing.F) {
-	f.Add("- {name: a, to: \"+46701740605\", want: allow}\n")
-	f.Add("- {to: \"+4670174####\", want: deny, rule: client_starts, client: 203.0.113.7, repeat: 3, every: 1s, channel: sms, purpose: login}\n")
-	f.Add("- {want: [allow]}\n- &a {to: *a}\n")
+	f.Add("cases:\n- {name: a, to: \"+46701740605\", want: allow}\n")
+	f.Add("cases:\n- {to: \"+4670174####\", want: deny, rule: client_starts, client: 203.0.113.7, repeat: 3, every: 1s, channel: sms, purpose: login}\n")
+	f.Add("cases:\n- {want: [allow]}\n- &a {to: *a}\n")
 	f.Add("cases: {}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		cases, err := guard.ParseCases("c.yaml", []byte(text))
