@@ -54,6 +54,9 @@ func New(cfg Config) (*Hook, error) {
 	return &Hook{cfg: cfg, client: outbound.New("risk", cfg.Timeout, cfg.HTTP)}, nil
 }
 
+// CloseIdleConnections closes what waits for another question.
+func (h *Hook) CloseIdleConnections() { h.client.CloseIdleConnections() }
+
 // Question is the body that is posted.
 type Question struct {
 	Type      string    `json:"type"` // "risk.assess"

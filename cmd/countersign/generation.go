@@ -178,11 +178,19 @@ func (g *generation) start() {
 func (g *generation) stop() error {
 	err := errors.Join(g.engine.stop(), g.edges.stop())
 	for _, r := range g.vendors.routes {
-		if p, ok := r.Provider.(interface{ CloseIdleConnections() }); ok {
-			p.CloseIdleConnections()
-		}
+		hangUp(r.Provider)
+	}
+	for _, app := range g.apps.byID {
+		hangUp(app.Risk.Check)
 	}
 	return err
+}
+
+// hangUp closes the connections of whatever keeps some for its next request.
+func hangUp(client any) {
+	if c, ok := client.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // retire stops a generation that has been replaced, when its last request has been answered.
