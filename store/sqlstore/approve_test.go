@@ -108,6 +108,25 @@ func race(n int, f func(i int)) {
 	wg.Wait()
 }
 
+// lookFirst is the control of races over something that one caller may have: all look whether it is free before the first
+// takes it, as they may where that is not one step. It says how many have it.
+func lookFirst(callers int) int64 {
+	var taken atomic.Bool
+	var have atomic.Int64
+	var looked sync.WaitGroup
+	looked.Add(callers)
+	race(callers, func(int) {
+		free := !taken.Load()
+		looked.Done()
+		looked.Wait()
+		if free {
+			taken.Store(true)
+			have.Add(1)
+		}
+	})
+	return have.Load()
+}
+
 func BenchmarkApprove(b *testing.B) {
 	for _, e := range []struct{ name, source string }{{"sqlite", sqliteSource(b)}, {"postgres", shared.database(b)}} {
 		b.Run(e.name, func(b *testing.B) {
