@@ -123,7 +123,7 @@ type Taken struct {
 	Refused *Rate  // the limit that refused; nil when all admitted
 	Rates   []Rate // all, in the order of Take.Limits
 
-	Seen   Seen   // what the idempotency key says
+	Seen   Seen   // what the idempotency key says; SeenNever where a limit refused
 	SeenID string // the id the first request gave; use it instead of a new one
 }
 

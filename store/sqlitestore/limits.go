@@ -136,8 +136,12 @@ func (m *move) take(t *countersign.Take) (*countersign.Taken, error) {
 			key.id, key.until = k.id, k.until
 		}
 	}
-	if err := m.takeRates(t.Limits, taken, false); err != nil || taken.Refused != nil {
-		return taken, err
+	if err := m.takeRates(t.Limits, taken, false); err != nil {
+		return nil, err
+	}
+	if taken.Refused != nil {
+		taken.Seen, taken.SeenID = countersign.SeenNever, "" // a refusal is not carried on with
+		return taken, nil
 	}
 	if !t.Key.IsZero() {
 		m.keys = append(m.keys, keyChange{t.Key, &key})

@@ -13,6 +13,7 @@ func limitScenarios() []scenario {
 		{"Take/release", takeRelease},
 		{"Take/idempotency key", takeKey},
 		{"Take/abandoned", takeAbandoned},
+		{"Take/abandoned and refused", takeAbandonedRefused},
 		{"Take/key and limits", takeKeyAndLimits},
 		{"Take/key's life", takeKeyLife},
 		{"ForgetLimits", forgetEverything},
@@ -172,6 +173,25 @@ func takeAbandoned(k *kit) {
 	other.Body = hash("other")
 	if t = k.take(&other); t.Seen != countersign.SeenMismatch {
 		k.Errorf("another body after the lease: %+v", t)
+	}
+}
+
+// Who carries on with a request that died is refused as anybody is where a limit has no room, and the key stays for the next try.
+func takeAbandonedRefused(k *kit) {
+	l := limit("starts", "a", 1, time.Hour)
+	take := &countersign.Take{Limits: []countersign.Limit{l}, Key: hash("idem"), Body: hash("body"), ID: "ver_a", Lifetime: 24 * time.Hour, Lease: 30 * time.Second}
+	k.take(take)
+	k.advance(31 * time.Second)
+	for range 2 {
+		again := *take
+		again.ID = "ver_b"
+		if t := k.admitted(k.take(&again), false); t.Seen != countersign.SeenNever || t.SeenID != "" {
+			k.Errorf("refused, and told of the key: %+v", t)
+		}
+	}
+	k.advance(time.Hour)
+	if t := k.admitted(k.take(take), true); t.Seen != countersign.SeenAbandoned || t.SeenID != "ver_a" {
+		k.Errorf("when there is room again: %+v", t)
 	}
 }
 
