@@ -48,13 +48,13 @@ func Load(src Source) (*Config, error) {
 	}
 	for _, s := range l.table {
 		if _, given := l.values[s.Path]; s.Default != "" && !given {
-			l.values[s.Path] = value{[]string{s.Default}, "default"}
+			l.values[s.Path] = value{[]string{s.Default}, sourceDefault}
 		}
 	}
 	c := &Config{sources: map[string]string{}}
 	mistakes = append(mistakes, l.apply(c)...)
 	c.chooseMode(src.File != nil)
-	if c.IsSandbox() && l.values["drain_delay"].source == "default" {
+	if c.IsSandbox() && l.values["drain_delay"].source == sourceDefault {
 		c.noDrain()
 	}
 	if len(mistakes) == 0 {
@@ -348,7 +348,6 @@ func (c *Config) check() []error {
 		if a.Region != "" && !phone.ValidRegion(a.Region) {
 			bad("apps.%s.region: %q is not an ISO 3166-1 alpha-2 country such as US", id, a.Region)
 		}
-		checkCountries("apps."+id, slices.DeleteFunc(slices.Clone(a.Countries), func(c string) bool { return c == "*" }), bad)
 		for _, t := range a.LineTypes {
 			if _, ok := phone.ParseLineType(t); !ok {
 				bad("apps.%s.line_types: there is no line type %q", id, t)
@@ -377,14 +376,17 @@ func checkCountries(of string, list []string, bad func(format string, args ...an
 	}
 }
 
+// sourceDefault is the source of what nobody set.
+const sourceDefault = "default"
+
 // Place is where a setting was made, as in "countersign.yaml:12: ", for messages about it; "" when it was not made. A path
 // that names a group is where the first of the group was made.
 func (c *Config) Place(path string) string {
-	if source, ok := c.sources[path]; ok {
+	if source, ok := c.sources[path]; ok && source != sourceDefault {
 		return source + ": "
 	}
 	for _, p := range slices.Sorted(maps.Keys(c.sources)) {
-		if strings.HasPrefix(p, path+".") {
+		if strings.HasPrefix(p, path+".") && c.sources[p] != sourceDefault {
 			return c.sources[p] + ": "
 		}
 	}

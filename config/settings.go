@@ -66,7 +66,7 @@ func instanceSettings() []Setting {
 		},
 		{
 			Path: "public_url", Doc: "The address under which the world reaches this instance, and the issuer of its proofs. Required outside the sandbox.",
-			set: into(func(c *Config) *string { return &c.PublicURL }, webURL),
+			set: into(func(c *Config) *string { return &c.PublicURL }, baseURL),
 		},
 		{
 			Path: "secret_key", Secret: true, Doc: "32 random bytes in base64 (`openssl rand -base64 32`). It wraps every other key in the database. Required outside the sandbox, where a file beside the database holds one.",
@@ -168,7 +168,7 @@ func providerSettings() []Setting {
 		{List: true, Path: "providers.*.channels", Doc: "Channels it serves: `sms`, `voice`, `flashcall`, `whatsapp`, `email`, `seamless`.", set: ofProvider(func(p *Provider) *[]string { return &p.Channels }, anyList)},
 		{List: true, Path: "providers.*.countries", Doc: "Countries it serves. By default all.", set: ofProvider(func(p *Provider) *[]string { return &p.Countries }, anyList)},
 		{Path: "providers.*.sender", Doc: "Sender number or name; smtp: the sender's mailbox, with a name or without.", set: ofProvider(func(p *Provider) *string { return &p.Sender }, anyText)},
-		{Path: "providers.*.base_url", Doc: "Another address of the vendor's API, for regions and tests.", set: ofProvider(func(p *Provider) *string { return &p.BaseURL }, webURL)},
+		{Path: "providers.*.base_url", Doc: "Another address of the vendor's API, for regions and tests.", set: ofProvider(func(p *Provider) *string { return &p.BaseURL }, baseURL)},
 		{Path: "providers.*.application_key", Doc: "sinch: the application key.", set: ofProvider(func(p *Provider) *string { return &p.ApplicationKey }, anyText)},
 		{Path: "providers.*.application_secret", Secret: true, Doc: "sinch: the application secret, as shown by the vendor. `SINCH_APP_KEY` and `SINCH_APP_SECRET` make a provider `sinch` by themselves.", set: ofProvider(func(p *Provider) *string { return &p.ApplicationSecret }, anyText)},
 		{Path: "providers.*.code_owner", Doc: "sinch: `sinch` (default) lets the vendor make the code, `countersign` gives it ours through its callback.", set: ofProvider(func(p *Provider) *string { return &p.CodeOwner }, oneOf[string]("sinch", "countersign"))},
@@ -420,7 +420,13 @@ func webURL(s string) (string, error) {
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
 		return "", fmt.Errorf("expected https: without TLS only localhost and loopback addresses are taken")
 	}
-	return strings.TrimSuffix(s, "/"), nil
+	return s, nil
+}
+
+// baseURL is an address that paths are put behind. Any other is asked as it is written: a slash at its end may matter there.
+func baseURL(s string) (string, error) {
+	s, err := webURL(s)
+	return strings.TrimSuffix(s, "/"), err
 }
 
 func webURLs(s string) ([]string, error) {

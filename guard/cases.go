@@ -69,10 +69,7 @@ func (r *reader) oneCase(n ast.Node, path string) Case {
 		case "channel":
 			c.Channel = r.channel(v, path, r.text(v, path))
 		case "purpose":
-			var ok bool
-			if c.Purpose, ok = countersign.ParsePurpose(r.text(v, path)); !ok {
-				r.bad(v, path, "expected one of signup, login, stepup, transaction")
-			}
+			c.Purpose = r.purpose(v, path, r.text(v, path))
 		case "client":
 			var err error
 			if c.Client, err = netip.ParseAddr(r.text(v, path)); err != nil {

@@ -337,13 +337,18 @@ func (r *reader) channel(n ast.Node, path, name string) countersign.Channel {
 	return ch
 }
 
+func (r *reader) purpose(n ast.Node, path, name string) countersign.Purpose {
+	purpose, ok := countersign.ParsePurpose(name)
+	if !ok {
+		r.bad(n, path, "%q: expected one of signup, login, stepup, transaction", name)
+	}
+	return purpose
+}
+
 func (r *reader) purposes(n ast.Node, path string) map[countersign.Purpose]PurposePolicy {
 	m := map[countersign.Purpose]PurposePolicy{}
 	r.each(n, path, func(name, path string, v ast.Node) {
-		purpose, ok := countersign.ParsePurpose(name)
-		if !ok {
-			r.bad(v, path, "%q: expected one of signup, login, stepup, transaction", name)
-		}
+		purpose := r.purpose(v, path, name)
 		var p PurposePolicy
 		r.each(v, path, func(key, path string, v ast.Node) {
 			switch key {

@@ -124,7 +124,7 @@ func TestWrongCases(t *testing.T) {
 		{"cases:\n- {to: \"+46701740605\", want: allow, channel: fax}", `c.yaml:2:46: cases[1].channel: "fax": expected one of sms, `},
 		{"cases:\n- {channel:0}", "c.yaml:2:12: cases[1].channel: \"0\": "},
 		{"cases:\n- {to: \"+46701740605\", want: allow, channel: [sms]}", "c.yaml:2:46: cases[1].channel: expected"},
-		{"cases:\n- {purpose: work}", "c.yaml:2:13: cases[1].purpose: expected one of signup, "},
+		{"cases:\n- {purpose: work}", "c.yaml:2:13: cases[1].purpose: \"work\": expected one of signup, "},
 		{"cases:\n- {client: here}", "c.yaml:2:12: cases[1].client: expected an address"},
 		{"cases:\n- {repeat: 0}", "c.yaml:2:12: cases[1].repeat: expected a whole number"},
 		{"cases:\n- {tow: 1}", "c.yaml:2:4: cases[1].tow: this is not known"},

@@ -63,7 +63,7 @@ func (r *Routes) order(w *countersign.Wish, ch countersign.Channel, country, num
 	if rule == nil {
 		return legs{}
 	}
-	ailing := rule.ailing(country, ch)
+	ailing := rule.ailing(w, country, ch)
 	if rule.anywhere && rule.weights == nil && len(w.Failed) == 0 && w.First == "" && ailing == nil {
 		return *rule
 	}
@@ -91,13 +91,17 @@ func (r *Routes) order(w *countersign.Wish, ch countersign.Channel, country, num
 	return l
 }
 
-// ailing is the routes that others go before, where there are others. Each is asked once: the answer of one whose messages
-// do not arrive is what lets one of them try.
-func (l *legs) ailing(country string, ch countersign.Channel) (list []*route) {
+// ailing is the routes that others go before, where there are others and the wish does not settle their place. Each is asked
+// once: the answer of one whose messages do not arrive is what lets one of them try, and a wish that does not go by it must
+// not use that up.
+func (l *legs) ailing(w *countersign.Wish, country string, ch countersign.Channel) (list []*route) {
 	if len(l.order) < 2 {
 		return nil
 	}
 	for _, made := range l.order {
+		if made.Name == w.First || slices.Contains(w.Failed, made.Name) {
+			continue
+		}
 		if made.health.ailing(country, ch) {
 			list = append(list, made)
 		}

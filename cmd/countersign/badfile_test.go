@@ -170,6 +170,7 @@ func TestStartWithAWrongRedis(t *testing.T) {
 func TestMistakesOfPartsNameTheirPlace(t *testing.T) {
 	p := newPlace(t, "")
 	for name, tt := range map[string]struct{ more, want string }{
+		"country":             {`    countries: [US, "*", XX]`, `: apps.shop.countries: "XX" is not an ISO 3166-1`},
 		"text":                {`    texts: {sms: {login: {en: "no code"}}}`, ": apps.shop.texts.sms.login.en: {{code}} is missing"},
 		"text for no channel": {`    texts: {fax: {"*": {en: "{{code}}"}}}`, ": apps.shop.texts.fax.*.en: the channel must be"},
 		"fixed code":          {`    test_numbers: {"+14155550100": {code: "1", expires: ` + time.Now().AddDate(0, 0, 9).Format(time.DateOnly) + `}}`, ": apps.shop.test_numbers.+14155550100.code: a fixed code"},

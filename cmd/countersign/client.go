@@ -114,7 +114,7 @@ func (p *process) checkCommand() *cobra.Command {
 func told(err error) error {
 	if p := (*client.Problem)(nil); errors.As(err, &p) {
 		if p.RetryAfter > 0 {
-			return fmt.Errorf("%w Try again in %d s", p, p.RetryAfter)
+			return fmt.Errorf("%w (retry in %d s)", p, p.RetryAfter)
 		}
 		return p // its code and detail, and nothing around them
 	}

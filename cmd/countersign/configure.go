@@ -62,15 +62,26 @@ func (p *process) configure(cmd *cobra.Command) (*config.Config, error) {
 
 // placed says of each mistake that begins with a setting's path where that setting was made.
 func placed(cfg *config.Config, err error) error {
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		var list []error
-		for _, one := range several.Unwrap() {
-			list = append(list, placed(cfg, one))
-		}
-		return errors.Join(list...)
+	return eachMistake(err, func(err error) error {
+		path, _, _ := strings.Cut(err.Error(), ": ")
+		return fmt.Errorf("%s%w", cfg.Place(path), err)
+	})
+}
+
+// eachMistake tells each of joined mistakes by itself. An error that only wraps several is one: its text is more than theirs.
+func eachMistake(err error, tell func(error) error) error {
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return tell(err)
 	}
-	path, _, _ := strings.Cut(err.Error(), ": ")
-	return fmt.Errorf("%s%w", cfg.Place(path), err)
+	if joined := errors.Join(several.Unwrap()...); joined == nil || joined.Error() != err.Error() {
+		return tell(err)
+	}
+	var list []error
+	for _, one := range several.Unwrap() {
+		list = append(list, eachMistake(one, tell))
+	}
+	return errors.Join(list...)
 }
 
 // checkMode keeps the sandbox, whose keys everybody knows, away from anything real.

@@ -43,9 +43,6 @@ func openDatabase(ctx context.Context, cfg *config.Config, opts sqlstore.Options
 func aboutDatabase(cfg *config.Config, err error) error {
 	path, ok := sqlitePath(cfg.DatabaseURL)
 	place := cfg.Place("database_url")
-	if place == "default: " {
-		place = ""
-	}
 	switch {
 	case !ok, strings.Contains(path, "://"):
 		return fmt.Errorf("%sdatabase_url: %w", place, err)

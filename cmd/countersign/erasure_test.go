@@ -12,7 +12,7 @@ import (
 	"countersign/store/sqlstore"
 )
 
-// person's traces: what the database has that leads to somebody.
+// traces are what the database has that leads to somebody.
 type traces struct {
 	t  *testing.T
 	db *sql.DB

@@ -80,7 +80,7 @@ func (g *generation) makeEngine() error {
 	}
 	judge, err := guard.NewWithMemory(rules, g.i.seen)
 	if err != nil {
-		return err
+		return placed(g.cfg, err)
 	}
 	i := g.i
 	g.verifier, err = countersign.New(countersign.Config{

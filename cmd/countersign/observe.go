@@ -34,7 +34,7 @@ func (o observer) Observe(e countersign.Event) {
 		level = slog.LevelDebug
 	case countersign.EventAssessed:
 		level = slog.LevelWarn
-		if e.Result == "allow" {
+		if e.Result == countersign.DecisionAllow {
 			level = slog.LevelDebug
 		}
 	case countersign.EventSessionReused, countersign.EventNumberLost, countersign.EventPasskeyCopied:

@@ -191,7 +191,7 @@ func TestTheSandboxEndToEnd(t *testing.T) {
 		t.Errorf("check: %d %s %s", code, out, errs)
 	}
 	code, out, errs = command(t, env, "send", "+14155550123")
-	if code != exitFailed || !strings.Contains(errs, "resend_too_soon") || !strings.Contains(errs, "Try again in ") || out != "" {
+	if code != exitFailed || !strings.Contains(errs, "resend_too_soon") || !strings.Contains(errs, "(retry in ") || out != "" {
 		t.Errorf("a second send at once: %d %s %s", code, out, errs)
 	}
 	code, out, errs = command(t, env, "send", "+14155550123", "--json")

@@ -74,19 +74,14 @@ func newTenants(cfg *config.Config) (*tenants, error) {
 // aboutApp puts an app's path in front of each mistake in it, with the place: that of the setting, where the mistake
 // begins with its name, else that of the app's first setting.
 func aboutApp(cfg *config.Config, id string, err error) error {
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		var list []error
-		for _, one := range several.Unwrap() {
-			list = append(list, aboutApp(cfg, id, one))
-		}
-		return errors.Join(list...)
-	}
 	app := "apps." + id
-	name, _, _ := strings.Cut(err.Error(), ": ")
-	if place := cfg.Place(app + "." + name); place != "" {
-		return fmt.Errorf("%s%s.%w", place, app, err)
-	}
-	return fmt.Errorf("%s%s: %w", cfg.Place(app), app, err)
+	return eachMistake(err, func(err error) error {
+		name, _, _ := strings.Cut(err.Error(), ": ")
+		if place := cfg.Place(app + "." + name); place != "" {
+			return fmt.Errorf("%s%s.%w", place, app, err)
+		}
+		return fmt.Errorf("%s%s: %w", cfg.Place(app), app, err)
+	})
 }
 
 func (t *tenants) add(id string, a *config.App) error {

@@ -1,6 +1,9 @@
 package callback
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Memory keeps the newest ids of what a vendor sent, so that the same thing twice counts once. It is one process' memory and
 // ends with it. The zero value is ready; it is safe for concurrent use.
@@ -11,7 +14,7 @@ type Memory struct {
 }
 
 // maxRemembered bounds a Memory, in ids.
-const maxRemembered = 10_000
+const maxRemembered = 20_000
 
 // Add says whether the id is new, and keeps it.
 func (m *Memory) Add(id string) bool {
@@ -42,6 +45,9 @@ func (m *Memory) Has(id string) bool {
 // Forget lets an id come again, because what came with it could not be kept. Its place in the order runs out by itself.
 func (m *Memory) Forget(id string) {
 	m.mu.Lock()
-	delete(m.ids, id)
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	if m.ids[id] {
+		delete(m.ids, id)
+		m.order = slices.DeleteFunc(m.order, func(have string) bool { return have == id }) // or its old place would end the new one early
+	}
 }
