@@ -141,31 +141,30 @@ func (a *Accounts) withFactor(ctx context.Context, q *RedeemRequest, move *Redee
 	if err != nil {
 		return err
 	}
-	if !found && q.Passkey != nil {
-		return passkeyUnknown()
-	}
-	if !found {
-		// Nobody has a factor. They are told so in the same words as somebody who has (INV-10).
-		_, err := a.checkCode(ctx, q.App, nobody(move.User), q.Factor)
-		return err
+	who := a.nobody(q.App, move.User) // who has no factor, and is told so in the same words as somebody who has (INV-10)
+	if found {
+		who = holder.ID
 	}
 	use, means := (*UseFactor)(nil), typedMeans()
 	if q.Passkey != nil {
-		use, means, err = a.checkPasskey(ctx, q.App, bindLogin(q.App, ""), holder.ID, q.Passkey)
+		use, means, err = a.checkPasskey(ctx, q.App, bindLogin(q.App, ""), who, q.Passkey)
 	} else {
-		use, err = a.checkCode(ctx, q.App, holder.ID, q.Factor)
+		use, err = a.checkCode(ctx, q.App, who, q.Factor)
 	}
 	if err != nil {
 		return err
 	}
-	move.Use, move.Holder = use, holder.ID
+	move.Use, move.Holder = use, who
 	move.Session.AMR = withMeans(withMeans(move.Session.AMR, means...), amrMFA)
 	move.Session.FactorTime = move.Session.AuthTime
 	return nil
 }
 
-// nobody is whose guesses are counted where a number has no user: the number's own.
-func nobody(u *UserRecord) string { return "num_" + hex.EncodeToString(u.Phone[:]) }
+// nobody is whose guesses are counted where a number has no user of an app: the number's own, in that app.
+func (a *Accounts) nobody(app *App, u *UserRecord) string {
+	hash := a.cfg.Keys().LookupHash("nobody", app.ID, string(u.Phone[:]))
+	return "num_" + hex.EncodeToString(hash[:])
+}
 
 // redeemed tells what a redemption has changed.
 func (a *Accounts) redeemed(ctx context.Context, q *RedeemRequest, move *Redeem, r *Redeemed, to Address) {

@@ -35,7 +35,7 @@ func (b *batch[T]) add(one T) {
 	}
 }
 
-// write goes on until nothing waits. What a panic takes with it is lost; whatever comes after it is not.
+// write goes on until nothing waits. What a panic takes with it is lost; whatever waits behind it goes out with the next.
 func (b *batch[T]) write(wait time.Duration) {
 	through := false
 	defer func() {

@@ -29,6 +29,16 @@ type flight struct {
 	last     Delivery // of the newest
 }
 
+// announce says that a message will be handed over soon: the answer that names it is given before.
+func (f *inFlight) announce(id string, d Delivery) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sends == nil {
+		f.sends = make(map[string]flight)
+	}
+	f.sends[id] = flight{f.sends[id].carriers, d}
+}
+
 // add says that a provider is asked to carry a message.
 func (f *inFlight) add(id string, d Delivery) {
 	f.mu.Lock()

@@ -86,6 +86,9 @@ func (v *Verifier) List(ctx context.Context, q *ListRequest) ([]*Verification, C
 	}
 	list := make([]*Verification, 0, len(rows))
 	for _, o := range v.asTheyStand(ctx, rows) {
+		if q.Status == StatusPending && o.Record.Status != q.Status {
+			continue // it has ended, and the log does not know yet
+		}
 		d, err := v.describe(o)
 		if err != nil {
 			return nil, Cursor{}, err
@@ -116,7 +119,7 @@ func (v *Verifier) asTheyStand(ctx context.Context, rows []*Record) []*Outcome {
 				now, ok, err := v.cfg.Store.Lookup(ctx, o.Record.ID)
 				if err != nil {
 					failed.Store(true)
-				} else if ok && now.Record.Status == StatusPending {
+				} else if ok {
 					part[i] = now
 				}
 			})

@@ -61,22 +61,27 @@ func TestAReadSeesTheSendThatTheStartAnswered(t *testing.T) {
 			release := sync.OnceFunc(func() { close(h.free) })
 			t.Cleanup(release) // before the engine stops, which waits for what it has to write
 			v := b.mustStart(t, number, func(q *countersign.StartRequest) { q.Wait = tt.wait })
+			read := func() *countersign.Verification {
+				t.Helper()
+				got, err := b.Get(t.Context(), b.app, v.ID)
+				if err != nil || len(got.Deliveries) != 1 || got.Deliveries[0].ID != v.Deliveries[0].ID || got.Deliveries[0].At.IsZero() {
+					t.Fatalf("read: %+v, %v; answered: %+v", got, err, v.Deliveries)
+				}
+				return got
+			}
+			read() // before anybody carries it, where nobody waited
 			eventually(t, "the message is carried", func() bool { return b.carrier.count() == 1 })
 			if o, ok, err := b.store.Lookup(t.Context(), v.ID); err != nil || !ok || len(o.Record.Deliveries) != 0 {
 				t.Fatalf("control: the store has the send already: %+v, %v", o, err)
 			}
-			got, err := b.Get(t.Context(), b.app, v.ID)
-			if err != nil || len(got.Deliveries) != 1 || got.Deliveries[0].ID != v.Deliveries[0].ID || got.Deliveries[0].At.IsZero() {
-				t.Fatalf("read: %+v, %v; answered: %+v", got.Deliveries, err, v.Deliveries)
-			}
+			got := read()
 			if tt.wait && got.Deliveries[0].Status != countersign.DeliveryAccepted {
 				t.Errorf("read: %+v", got.Deliveries[0])
 			}
 			release()
 			b.written(t, v.ID)
-			got, err = b.Get(t.Context(), b.app, v.ID)
-			if err != nil || len(got.Deliveries) != 1 || got.Deliveries[0].Status != countersign.DeliveryAccepted {
-				t.Errorf("once written: %+v, %v", got.Deliveries, err)
+			if got := read(); got.Deliveries[0].Status != countersign.DeliveryAccepted {
+				t.Errorf("once written: %+v", got.Deliveries)
 			}
 		})
 	}

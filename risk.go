@@ -23,7 +23,6 @@ type RiskQuestion struct {
 	Purpose      Purpose
 	User         string // for whom a step-up was begun; "" where nobody said
 	Client       Client
-	Now          time.Time
 }
 
 // RiskVerdict is the answer.
@@ -54,7 +53,7 @@ func (s *starting) assess(ctx context.Context, o *Outcome) error {
 	policy := s.q.App.Risk
 	verdict, err := policy.Check.Assess(ctx, &RiskQuestion{
 		Verification: o.Record.ID, App: s.q.App.ID, To: s.q.To, Channel: s.record.Channel, Purpose: s.q.Purpose, User: s.q.User,
-		Client: s.q.Client, Now: o.Now,
+		Client: s.q.Client,
 	})
 	e := Event{
 		Name: EventAssessed, App: s.q.App.ID, Verification: shortID(o.Record.ID), Channel: s.record.Channel, Country: s.q.To.Country(),
@@ -66,8 +65,8 @@ func (s *starting) assess(ctx context.Context, o *Outcome) error {
 	case err != nil:
 		e.Result = "unanswered"
 		err = &Error{
-			Kind: ErrUnavailable, RetryAfter: time.Second, VerificationID: o.Record.ID, Err: err,
-			Detail: "The check of the number gave no answer, so nothing was sent. Start anew.",
+			Kind: ErrUnavailable, RetryAfter: max(time.Second, o.Phone.NextSend.Sub(o.Now)), VerificationID: o.Record.ID, Err: err,
+			Detail: "The check of the number gave no answer, so nothing was sent. Start anew when the number's pause is over.",
 		}
 	case verdict.Deny:
 		e.Result, e.Err = "deny", errors.New("denied: "+verdict.Reason)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"countersign"
 )
@@ -28,17 +29,12 @@ func (o *oracle) Assess(_ context.Context, q *countersign.RiskQuestion) (*counte
 func TestRiskIsAskedBeforeASend(t *testing.T) {
 	o := &oracle{}
 	b := newBench(t, func(_ *countersign.Config, app *countersign.App) { app.Risk.Check = o })
-	sent := func() int {
-		b.carrier.mu.Lock()
-		defer b.carrier.mu.Unlock()
-		return len(b.carrier.messages)
-	}
 	refused := func(number string, want countersign.Kind) {
 		t.Helper()
-		before := sent()
+		before := b.carrier.count()
 		_, err := b.start(t, number)
 		e := wantKind(t, err, want)
-		if sent() != before {
+		if b.carrier.count() != before {
 			t.Errorf("%s: a message went out", want)
 		}
 		v, err := b.Get(t.Context(), b.app, e.VerificationID)
@@ -52,17 +48,25 @@ func TestRiskIsAskedBeforeASend(t *testing.T) {
 	refused("+12015550101", countersign.ErrNumberNotAllowed)
 	o.deny, o.err = false, errors.New("no answer")
 	refused("+12015550102", countersign.ErrUnavailable)
+	_, err := b.start(t, "+12015550105")
+	told := wantKind(t, err, countersign.ErrUnavailable).RetryAfter
+	b.advance(t, told-time.Second)
+	_, err = b.start(t, "+12015550105")
+	wantKind(t, err, countersign.ErrResendTooSoon)
+	b.advance(t, time.Second) // what was told is true
+	_, err = b.start(t, "+12015550105")
+	wantKind(t, err, countersign.ErrUnavailable)
 
 	b.app.Risk.SendAnyway = true
 	b.mustStart(t, "+12015550103")
-	if n := sent(); n != 1 {
+	if n := b.carrier.count(); n != 1 {
 		t.Errorf("without an answer that was not wanted: %d messages", n)
 	}
 	o.err, o.asked = nil, nil
 	v := b.mustStart(t, "+12015550104", func(q *countersign.StartRequest) {
 		q.Purpose, q.User, q.Client.Device = countersign.PurposeStepUp, "usr_1", "phone"
 	})
-	if n := sent(); n != 2 || len(o.asked) != 1 {
+	if n := b.carrier.count(); n != 2 || len(o.asked) != 1 {
 		t.Fatalf("control: an allowed start sent %d messages, and asked %d times", n, len(o.asked))
 	}
 	if q := o.asked[0]; q.Verification != v.ID || q.App != "demo" || q.To.Dial() != "+12015550104" || q.Purpose != countersign.PurposeStepUp ||
@@ -70,7 +74,7 @@ func TestRiskIsAskedBeforeASend(t *testing.T) {
 		t.Errorf("asked: %+v", q)
 	}
 	// Within the cooldown nothing would be sent: nobody pays for an answer.
-	_, err := b.start(t, "+12015550104")
+	_, err = b.start(t, "+12015550104")
 	wantKind(t, err, countersign.ErrResendTooSoon)
 	b.advance(t, countersign.Cooldown(1))
 	if _, err := b.Send(t.Context(), &countersign.SendRequest{App: b.app, ID: v.ID, Face: countersign.FaceREST, Wait: true}); err != nil {

@@ -73,6 +73,7 @@ func unknownBefore(r *Record, d Dispatched) bool {
 // dispatch sends and writes down, for callers who do not wait; counted is what the message took. It says how that ended
 // the verification, if it did.
 func (v *Verifier) dispatch(ctx context.Context, r *Record, p Path, m *Message, counted []Limit) (end Status) {
+	defer v.sending.written(r.ID) // also where a provider panics
 	d, failure := v.carry(ctx, p, r, m)
 	if failure == nil {
 		v.bill(counted, r, &d.Delivery)
@@ -324,6 +325,7 @@ func (v *Verifier) resend(ctx context.Context, q *SendRequest, path Path, o *Out
 	d := describe(o, sealed, to)
 	if !q.Wait {
 		d.Deliveries = append(d.Deliveries, Delivery{ID: m.ID, Channel: r.Channel, Status: DeliveryQueued, At: o.Now})
+		v.sending.announce(r.ID, d.Deliveries[len(d.Deliveries)-1])
 		v.later(ctx, func(context.Context) {
 			ctx = detached(ctx)
 			v.dispatch(ctx, r, path, m, counted)

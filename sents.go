@@ -56,10 +56,12 @@ func (s *sents) many(steps []sentStep) {
 	for i := range steps {
 		moves[i] = steps[i].move
 	}
+	defer func() { // also where the store panics
+		for _, m := range moves {
+			s.v.sending.written(m.ID)
+		}
+	}()
 	outcomes, err := s.store.SentMany(ctx, moves)
-	for _, m := range moves {
-		s.v.sending.written(m.ID)
-	}
 	if err != nil {
 		s.v.fault("writing down sends", nil, err)
 	}

@@ -160,12 +160,13 @@ type SessionStore interface {
 
 // Rotate asks for a new refresh token.
 type Rotate struct {
-	ID        string
-	Family    []byte
-	Current   []byte
-	Next      []byte
-	At        time.Time
-	IdleSince time.Time // a session not seen since then has ended; zero: never
+	ID         string
+	Family     []byte
+	Current    []byte
+	Next       []byte
+	At         time.Time
+	BegunSince time.Time // a session not begun since then has ended: the profile may have become stricter than it was
+	IdleSince  time.Time // a session not seen since then has ended; zero: never
 }
 
 // RotateResult is what a rotation came to.
@@ -203,16 +204,10 @@ func (a *Accounts) Refresh(ctx context.Context, text string) (*Login, error) {
 	if !known {
 		return nil, unknownSession()
 	}
-	if !a.cfg.Now().Before(record.Created.Add(app.Sessions.WithDefaults().Lifetime)) {
-		_, err := a.cfg.Sessions.EndSession(ctx, record.App, record.User, record.ID, EndedByTime, a.cfg.Now())
-		if err == nil {
-			err = revokedSession()
-		}
-		return nil, err
-	}
-	next := t.next()
+	next, profile := t.next(), app.Sessions.WithDefaults()
 	move := &Rotate{ID: record.ID, Family: t.familyHash(), Current: t.hash(), Next: next.hash(), At: a.cfg.Now()}
-	if idle := app.Sessions.WithDefaults().Idle; idle > 0 {
+	move.BegunSince = move.At.Add(-profile.Lifetime)
+	if idle := profile.Idle; idle > 0 {
 		move.IdleSince = move.At.Add(-idle)
 	}
 	r, err := a.cfg.Sessions.Rotate(ctx, move)

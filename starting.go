@@ -286,9 +286,10 @@ func (s *starting) sendBehind(ctx context.Context, o *Outcome) (*Verification, e
 			s.unsent(ctx)
 		}
 	}
+	s.v.sending.announce(s.record.ID, d.Deliveries[0])
 	if err := s.v.behind.do(work); err != nil {
 		// The process is stopping. The record's lease runs out and another one sends it.
-		return d, nil
+		s.v.sending.written(s.record.ID)
 	}
 	return d, nil
 }

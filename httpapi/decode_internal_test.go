@@ -175,14 +175,3 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
-
-func TestDecimal(t *testing.T) {
-	for in, want := range map[string]bool{
-		"49.90": true, "0": true, "0.5": true, "1": true, "123456789012.1234": true, "": false, "00": false, "01": false, "1234567890123": false, ".5": false, "5.": false, "1,5": false, "-1": false,
-		"1e3": false, "1.2.3": false, "1.12345": false, "٣": false,
-	} {
-		if got := decimal(in); got != want {
-			t.Errorf("%q: %t", in, got)
-		}
-	}
-}

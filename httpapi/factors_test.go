@@ -343,7 +343,7 @@ func TestFactorsBesideAProofTellOfNoUser(t *testing.T) {
 		return fmt.Sprint(a.status, body)
 	}
 	wrong := h.app.wrong(w.now())
-	factors := []string{`{"totp":"x"}`, `{"totp":"12345"}`, `{"recovery_code":"short"}`, `{"recovery_code":"a2bc-defg-hi34-jklm"}`}
+	factors := []string{`{"totp":"x"}`, `{"totp":"12345"}`, `{"recovery_code":"short"}`, `{"recovery_code":"a2bc-defg-hi34-jklm"}`, `{"passkey":{"ceremony":"x","credential":{}}}`}
 	for range countersign.GuessesPerWait {
 		factors = append(factors, `{"totp":"`+wrong+`"}`)
 	}

@@ -76,17 +76,13 @@ func (c *call) startRequest(in *startBody) (*countersign.StartRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	transaction, err := in.Transaction.parse()
-	if err != nil {
-		return nil, err
-	}
 	to, user, err := c.whither(in, channel, purpose)
 	if err != nil {
 		return nil, err
 	}
 	return &countersign.StartRequest{
 		App: c.app.App, To: to, Channel: channel, Purpose: purpose, Face: countersign.FaceREST,
-		Locale: in.Locale, Reference: in.Reference, Metadata: in.Metadata, Nonce: in.Nonce, Transaction: transaction, User: user,
+		Locale: in.Locale, Reference: in.Reference, Metadata: in.Metadata, Nonce: in.Nonce, Transaction: in.Transaction.transaction(), User: user,
 		Client: client, Wait: c.key.Secret && (in.Wait == nil || *in.Wait), Signed: c.key.Secret,
 		ChallengeResponse: in.ChallengeResponse, DeviceToken: in.DeviceToken,
 	}, nil
@@ -168,17 +164,10 @@ func plainLocale(s string) bool {
 	return len(s) <= 35 // RFC 5646, 4.4.1
 }
 
-// parse checks a transaction's parts. What is shown must be what is bound, so nothing is trimmed or rewritten.
-func (t *transactionBody) parse() (*countersign.Transaction, error) {
-	switch {
-	case t == nil:
-		return nil, nil
-	case !printable(t.Payee, 32):
-		return nil, invalid("/transaction/payee", "A payee is a name of 1 to 32 printable characters.")
-	case !decimal(t.Amount):
-		return nil, invalid("/transaction/amount", "An amount is a decimal such as 49.90: up to 12 digits without leading zeros, then a point and up to 4 more, if any.")
-	case !currency(t.Currency):
-		return nil, invalid("/transaction/currency", "A currency is a code of ISO 4217 in capitals, such as EUR.")
+// transaction is what the message shows and the proof binds: the texts check its parts, and nothing is trimmed or rewritten.
+func (t *transactionBody) transaction() *countersign.Transaction {
+	if t == nil {
+		return nil
 	}
-	return &countersign.Transaction{Payee: t.Payee, Amount: t.Amount, Currency: t.Currency}, nil
+	return &countersign.Transaction{Payee: t.Payee, Amount: t.Amount, Currency: t.Currency}
 }

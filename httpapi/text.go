@@ -14,25 +14,3 @@ func printable(s string, most int) bool {
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
-
-// decimal accepts digits, with at most one point between them: 1 to 12 before it, without leading zeros, 1 to 4 after it.
-func decimal(s string) bool {
-	whole, fraction, pointed := strings.Cut(s, ".")
-	if !digits(whole) || len(whole) > 12 || whole[0] == '0' && whole != "0" {
-		return false
-	}
-	return !pointed || digits(fraction) && len(fraction) <= 4
-}
-
-func digits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func currency(s string) bool {
-	return len(s) == 3 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
-}

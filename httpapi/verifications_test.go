@@ -80,11 +80,6 @@ func TestStartRefusesBadMembers(t *testing.T) {
 		{"nobody's ip", `{"to":"+12015550123","client":{"ip":"::ffff:0.0.0.0"}}`, "invalid_request", "/client/ip"},
 		{"everybody's ip", `{"to":"+12015550123","client":{"ip":"ff02::1"}}`, "invalid_request", "/client/ip"},
 		{"client member", `{"to":"+12015550123","client":{"addr":"1.2.3.4"}}`, "invalid_request", "/client/addr"},
-		{"payee", `{"to":"+12015550123","transaction":{"payee":"a\nb","amount":"1","currency":"EUR"}}`, "invalid_request", "/transaction/payee"},
-		{"payee longer than a message shows", `{"to":"+12015550123","transaction":{"payee":"` + strings.Repeat("a", 33) + `","amount":"1","currency":"EUR"}}`, "invalid_request", "/transaction/payee"},
-		{"amount with a leading zero", `{"to":"+12015550123","transaction":{"payee":"a","amount":"01","currency":"EUR"}}`, "invalid_request", "/transaction/amount"},
-		{"amount", `{"to":"+12015550123","transaction":{"payee":"a","amount":"1,5","currency":"EUR"}}`, "invalid_request", "/transaction/amount"},
-		{"currency", `{"to":"+12015550123","transaction":{"payee":"a","amount":"1","currency":"eur"}}`, "invalid_request", "/transaction/currency"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := f.ask("POST", "/v1/verifications", c.body, as(secret)).want(400, c.code)

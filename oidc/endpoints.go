@@ -208,7 +208,8 @@ func (f *Face) logout(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, http.StatusBadRequest, "invalid_request", "Check id_token_hint, client_id and post_logout_redirect_uri, which must be exactly as configured.")
 		return
 	}
-	if wanted := wantedLanguage(r); wanted != "" && end.RedirectURI == f.cfg.Issuer+loggedOut {
+	// The library puts a state behind the address.
+	if wanted := wantedLanguage(r); wanted != "" && strings.HasPrefix(end.RedirectURI, f.cfg.Issuer+loggedOut) {
 		end.RedirectURI += "&" + url.Values{"lang": {wanted}}.Encode()
 	}
 	s, err := f.cfg.People.Browser(ctx, f.cookie(r, sessionCookie))

@@ -43,11 +43,9 @@ func withoutHint(q *oidc.EndSessionRequest) oidc.EndSessionRequest {
 	var claims struct {
 		Audience oidc.Audience `json:"aud"`
 	}
-	if parts := strings.Split(q.IdTokenHint, "."); len(parts) == 3 {
-		plain, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
-		if err == nil && json.Unmarshal(plain, &claims) == nil && len(claims.Audience) == 1 {
-			bare.ClientID = cmp.Or(bare.ClientID, claims.Audience[0])
-		}
+	plain, err := base64.RawURLEncoding.Strict().DecodeString(strings.Split(q.IdTokenHint, ".")[1]) // idToken has seen three parts
+	if err == nil && json.Unmarshal(plain, &claims) == nil && len(claims.Audience) == 1 {
+		bare.ClientID = cmp.Or(bare.ClientID, claims.Audience[0])
 	}
 	return bare
 }

@@ -19,10 +19,8 @@ import (
 // Config is what New needs.
 type Config struct {
 	URL     string
-	Secret  webhook.Secret    // signs the question (Standard Webhooks)
-	Timeout time.Duration     // of the answer; default DefaultTimeout
-	HTTP    http.RoundTripper // optional
-	Now     func() time.Time  // of the signature; default time.Now, as the other side judges it by its own clock
+	Secret  webhook.Secret // signs the question (Standard Webhooks)
+	Timeout time.Duration  // of the answer; default DefaultTimeout
 }
 
 // DefaultTimeout is how long a start waits for the answer.
@@ -48,10 +46,7 @@ func New(cfg Config) (*Hook, error) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	return &Hook{cfg: cfg, client: outbound.New("risk", cfg.Timeout, cfg.HTTP)}, nil
+	return &Hook{cfg: cfg, client: outbound.New("risk", cfg.Timeout, nil)}, nil
 }
 
 // CloseIdleConnections closes what waits for another question.
@@ -91,7 +86,7 @@ type answer struct {
 
 // Assess implements countersign.Risk.
 func (h *Hook) Assess(ctx context.Context, q *countersign.RiskQuestion) (*countersign.RiskVerdict, error) {
-	now := h.cfg.Now()
+	now := time.Now() // the other side judges the signature by its own clock
 	body, err := json.Marshal(&Question{Type: "risk.assess", Timestamp: now.UTC(), Data: dataOf(q)})
 	if err != nil {
 		return nil, fmt.Errorf("writing the question: %w", err)

@@ -47,7 +47,7 @@ func (d *DB) Write(ctx context.Context, records []*countersign.Record) error {
 }
 
 // insertInTurns writes rows to a file, and lets others write in between. The rows are in the order of their ids, and so of their
-// phones: no two transactions change the same page of an index.
+// phones: two transactions change different pages of the large indexes.
 func (d *DB) insertInTurns(ctx context.Context, rows []*countersign.Record) error {
 	if err := d.prepareInsert(ctx); err != nil {
 		return err

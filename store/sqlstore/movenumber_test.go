@@ -81,7 +81,7 @@ func TestMoveNumberRace(t *testing.T) {
 				t.Fatalf("trial %d: %d holders of one number", trial, holders)
 			}
 		}
-		if n := lookFirst(movers); n < 2 {
+		if n := lookFirst(t, source, movers); n < 2 {
 			t.Errorf("control: a change that looks first is made %d times", n)
 		}
 	})

@@ -56,8 +56,8 @@ func (d *DB) Rotate(ctx context.Context, r *countersign.Rotate) (*countersign.Ro
 	err := d.together(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		out = &countersign.Rotated{}
 		s, err := scanSession(tx.QueryRowContext(ctx, `UPDATE sessions SET turn = $4, seen = $5
- WHERE id = $1 AND family = $2 AND turn = $3 AND ended = 0 AND expires > $5 AND seen >= $6 RETURNING `+sessionColumns,
-			r.ID, r.Family, r.Current, r.Next, instant(r.At), instant(r.IdleSince)))
+ WHERE id = $1 AND family = $2 AND turn = $3 AND ended = 0 AND expires > $5 AND seen >= $6 AND created > $7 RETURNING `+sessionColumns,
+			r.ID, r.Family, r.Current, r.Next, instant(r.At), instant(r.IdleSince), instant(r.BegunSince)))
 		if err == nil {
 			out.Session = s
 			return nil
@@ -88,7 +88,7 @@ func refuseRotation(ctx context.Context, tx *sql.Tx, r *countersign.Rotate, s *c
 	case !s.Ended.IsZero():
 		out.Result, out.Session = countersign.RotateEnded, s
 		return nil
-	case !r.At.Before(s.Expires) || s.Seen.Before(r.IdleSince):
+	case !r.At.Before(s.Expires), s.Seen.Before(r.IdleSince), !s.Created.After(r.BegunSince):
 		out.Result, why = countersign.RotateEnded, countersign.EndedByTime
 	default:
 		out.Result = countersign.RotateReused

@@ -9,9 +9,9 @@ import (
 	"countersign"
 )
 
-// This file deletes what need not be kept any more. Rules: no statement reads a whole table, as the log has millions of
-// rows and an SQLite file one writer (a test asks for the plans); none deletes more than sweepBatch rows, so that nobody
-// waits long for its lock.
+// This file deletes what need not be kept any more. Rules: no statement reads a whole table that grows with
+// traffic, as the log has millions of rows and an SQLite file one writer (a test asks for the plans); of those none deletes
+// more than sweepBatch rows, so that nobody waits long for its lock. Locks, blocks and signing keys are few.
 
 const sweepBatch = 1000
 

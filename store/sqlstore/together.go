@@ -38,7 +38,8 @@ type gathering struct {
 var errCrowded = errors.New("more is to be written to the SQLite file than its disk takes")
 
 // together runs f in a transaction, maybe with others'. It answers when that is committed. Like change, f may run several
-// times. A client who hangs up does not undo it; what has not begun within the timeout never will.
+// times. A client who hangs up does not undo it; what has not begun within
+// Options.Timeout never will: a crowd on one disk waits longer than one who is alone.
 func (d *DB) together(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	if !d.engine.prepares {
 		return d.change(ctx, d.opts.AnswerTimeout, f)

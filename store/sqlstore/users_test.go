@@ -84,7 +84,7 @@ func TestRedeemRace(t *testing.T) {
 				t.Fatalf("trial %d: %d users of one number", trial, n)
 			}
 		}
-		if n := lookFirst(callers); n < 2 {
+		if n := lookFirst(t, source, callers); n < 2 {
 			t.Errorf("control: a redemption that looks first is made %d times", n)
 		}
 	})
