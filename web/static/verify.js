@@ -79,8 +79,7 @@ function codeForm(form) {
   });
   field.addEventListener('compositionend', () => field.dispatchEvent(new InputEvent('input')));
   form.querySelectorAll('[data-script]').forEach((e) => { /** @type {HTMLElement} */ (e).hidden = false; });
-  // The code may be in before this script is. After a reload that is no news; a form that was sent is :user-valid. So is a
-  // field that was left: then the person presses the button, which is better than one guess sent twice.
+  // The code may be in first. After a reload that is no news; a form that was sent, or a field left, is :user-valid.
   const early = visit() === 'navigate' && CSS.supports('selector(:user-valid)') && !field.matches(':user-valid') && findCode(field.value, length, numeric);
   if (early) enter(early);
   else receiveCode(form, enter);
