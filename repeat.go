@@ -23,31 +23,28 @@ const (
 // takeOnce takes what a request counts outside of the phone's slot. Where the first request with its key still runs, it
 // waits a moment for it.
 func (v *Verifier) takeOnce(ctx context.Context, t *Take) (taken *Taken, err error) {
-	err = once(ctx, func() (Seen, error) {
-		if taken, err = v.cfg.Store.Take(ctx, t); err != nil {
-			return 0, err
-		}
-		return taken.Seen, nil
+	err = once(ctx, func() (bool, error) {
+		taken, err = v.cfg.Store.Take(ctx, t)
+		return err == nil && taken.Seen == SeenRunning, err
 	})
 	return taken, err
 }
 
 // startOnce is takeOnce for a start, and begins.
 func (v *Verifier) startOnce(ctx context.Context, t *Take, b *Begin) (taken *Taken, o *Outcome, err error) {
-	err = once(ctx, func() (Seen, error) {
-		if taken, o, err = v.moves.Start(ctx, t, b); err != nil {
-			return 0, err
-		}
-		return taken.Seen, nil
+	err = once(ctx, func() (bool, error) {
+		taken, o, err = v.moves.Start(ctx, t, b)
+		return err == nil && taken.Seen == SeenRunning, err
 	})
 	return taken, o, err
 }
 
-// once makes a step again, for a moment, while the first request with its key still runs.
-func once(ctx context.Context, step func() (Seen, error)) error {
+// once makes a step again, for a moment, while what it has to wait for still runs: of that, too, the end is written down
+// behind an answer.
+func once(ctx context.Context, step func() (running bool, err error)) error {
 	for pause := firstLook; ; pause *= 2 {
-		seen, err := step()
-		if err != nil || seen != SeenRunning || pause > lastLook {
+		running, err := step()
+		if err != nil || !running || pause > lastLook {
 			return err
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,52 @@ type carried struct {
 func (c *carried) Send(_ context.Context, m *countersign.Message) (countersign.Handed, error) {
 	c.messages = append(c.messages, *m)
 	return countersign.Handed{Ref: c.name + m.ID}, nil
+}
+
+// busy lets a send be written down when a resend has met it.
+type busy struct {
+	*held
+	met func()
+}
+
+func (b *busy) Resend(ctx context.Context, r *countersign.Resend) (*countersign.Outcome, error) {
+	o, err := b.held.Resend(ctx, r)
+	if err == nil && o.Result == countersign.OutcomeBusy {
+		b.met()
+	}
+	return o, err
+}
+
+// The send before is written down behind its answer: a resend on the heels of that waits a moment, where no pause refuses it.
+func TestAResendOnTheHeelsOfTheStart(t *testing.T) {
+	var err error
+	for range 5 { // a disk may stand still for longer than that moment
+		if err = onTheHeels(t); err == nil {
+			return
+		}
+	}
+	t.Errorf("a resend: %v", err)
+}
+
+func onTheHeels(t *testing.T) error {
+	t.Helper()
+	h := &held{free: make(chan struct{})}
+	met := false
+	release := sync.OnceFunc(func() { close(h.free) })
+	b := newBench(t, func(c *countersign.Config, _ *countersign.App) {
+		h.Store = c.Store
+		c.Store = &busy{h, func() { met = true; release() }}
+	})
+	t.Cleanup(release) // before the engine stops, which waits for what it has to write
+	v := b.mustStart(t, number)
+	if err := b.store.ForgetLimits(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Send(t.Context(), &countersign.SendRequest{App: b.app, ID: v.ID, Face: countersign.FaceREST, Wait: true})
+	if !met {
+		t.Fatal("the resend met no send that is not written down: this shows nothing")
+	}
+	return err
 }
 
 // A resend goes another way than the message that did not arrive, with the same code; one that arrived shows that its way

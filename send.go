@@ -233,7 +233,11 @@ func (v *Verifier) moveResend(ctx context.Context, ring *Keyring, q *SendRequest
 	if q.App.Policy.NewCodes && r.Hosted == "" && !r.Test {
 		move.NewCode = v.newCode(ring, r, to)
 	}
-	o, err := v.moves.Resend(ctx, move)
+	var o *Outcome
+	err := once(ctx, func() (_ bool, err error) {
+		o, err = v.moves.Resend(ctx, move)
+		return err == nil && o.Result == OutcomeBusy, err
+	})
 	if err != nil {
 		o, err = v.forgotten(ctx, q.App, q.ID, err)
 	}
