@@ -108,7 +108,7 @@ func TestStartBadInput(t *testing.T) {
 			if got := a.errorCode(t); got != tt.want {
 				t.Errorf("errorCode = %d, want %d: %s", got, tt.want, a.Body)
 			}
-			if strings.Contains(a.Body.String(), "4813") || strings.Contains(a.Body.String(), "Roman") {
+			if strings.Contains(a.Body.String(), "+4813") || strings.Contains(a.Body.String(), "Roman") {
 				t.Errorf("the answer repeats what was sent: %s", a.Body)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -37,10 +38,11 @@ func hostedConfig(base string) webhook.Config {
 func TestHostedConformance(t *testing.T) {
 	secret := mustSecret(t, receiptSecret)
 	var refs, callbacks atomic.Int64
+	ours := regexp.MustCompile(`\b7418[0-9]{2}\b`) // a code of the suite by itself: an instant's fraction may hold these digits
 	providertest.Run(t, providertest.Subject{
 		New: func(base string) (countersign.Provider, error) { return webhook.NewHosted(hostedConfig(base)) },
 		Accept: func(w http.ResponseWriter, _ *http.Request, body []byte) string {
-			if strings.Contains(string(body), "7418") {
+			if ours.Match(body) {
 				t.Error("our own code went to a vendor who makes codes")
 			}
 			ref := "acme-" + strconv.FormatInt(refs.Add(1), 10)
