@@ -33,8 +33,8 @@ lint: ## formatting, vet, staticcheck, and the rules of the repository
 fmt: ## format
 	$(GOFUMPT) -w .
 
-bench: ## server CPU a request against the floor handler, and the micro-benchmarks (needs wrk and redis-server)
-	. scripts/test-tools wrk && go run ./bench && go run ./bench logins
+bench: ## server CPU a request against the floor handler, flows and logins on SQLite (installs wrk and redis-server)
+	set -- wrk && . scripts/test-tools && go run ./bench && go run ./bench logins
 
 soak: ## the invariants and faults at full length
 	. scripts/test-tools && COUNTERSIGN_SOAK=1 go test -race -timeout 6h $$(go list ./... | grep -v '/simulate$$') && \
