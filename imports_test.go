@@ -55,6 +55,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		"provider/hidden":       {},
 		"provider/outbound":     {},
 		"store/storetest":       {},
+		"store/postgrestest":    {},
 		"store/sqlitestore":     {},
 		"store/redisstore":      {},
 		"store/sqlstore":        {},

@@ -17,19 +17,21 @@ import (
 
 	"countersign"
 	"countersign/guard"
+	"countersign/store/postgrestest"
 )
 
-// bed is what a measurement runs on: Redis, the sink, the floor handler and Countersign, each a process of its own.
+// bed is what a measurement runs on: Redis, Postgres, the sink, the floor handler and Countersign, each a process of its own.
 type bed struct {
 	dir       string
 	processes []*exec.Cmd
 	binary    string
 	redis     int // its pid
 	redisPort string
+	postgres  *postgrestest.Server
 	sink      string
 	floor     target
-	ours      target
-	next      int // the next telephone number, so that none is used twice
+	ours      []target // the log in Postgres, and in our own process
+	next      int      // the next telephone number, so that none is used twice
 }
 
 // target is a server under load.
@@ -37,7 +39,7 @@ type target struct {
 	name         string
 	address      string
 	pid          int
-	began        time.Time
+	readyIn      time.Duration
 	start, check string // paths
 	key          string
 }
@@ -58,7 +60,7 @@ func newBed() (_ *bed, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ports := freePorts(4)
+	ports := freePorts(3)
 	redis := "127.0.0.1:" + ports[0]
 	server, err := b.spawn("redis", "redis-server", "--port", ports[0], "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction")
 	if err != nil {
@@ -81,10 +83,13 @@ func newBed() (_ *bed, err error) {
 		return nil, err
 	}
 	b.floor.pid = floor.Process.Pid
-	if err = b.startOurs(ports[3], redis); err != nil {
+	if b.postgres, err = postgrestest.Start(); err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	if err = b.startOurs(redis); err != nil {
 		return nil, err
 	}
-	return b, errors.Join(waitFor(b.floor.address+"/readyz"), waitFor(b.ours.address+"/readyz"))
+	return b, waitFor(b.floor.address + "/readyz")
 }
 
 const benchConfig = `mode: production
@@ -139,23 +144,35 @@ func writePolicy(path string) error {
 	return os.WriteFile(path, fmt.Appendf(nil, benchPolicy, list(app), list(instance)), 0o600)
 }
 
-func (b *bed) startOurs(port, redis string) error {
-	err := b.build()
-	if err != nil {
+// startOurs starts Countersign twice: with its log in Postgres, as many nodes share it, and in an SQLite file, whose engine
+// runs in our process and is part of its CPU.
+func (b *bed) startOurs(redis string) error {
+	if err := b.build(); err != nil {
 		return err
 	}
-	b.ours, err = b.serve("countersign", port, "redis_url: redis://"+redis)
-	return err
+	for n, s := range []struct{ name, log string }{
+		{"countersign", b.postgres.URL("postgres")},
+		{"countersign-sqlite", filepath.Join(b.dir, "sqlite.db")},
+	} {
+		t, err := b.serve(s.name, s.log, fmt.Sprintf("redis_url: redis://%s/%d", redis, n+1))
+		if err != nil {
+			return err
+		}
+		b.ours = append(b.ours, t)
+	}
+	return nil
 }
 
-// serve starts Countersign with a store of the given setting; "" is the embedded one.
-func (b *bed) serve(name, port, store string) (target, error) {
+// serve starts Countersign with its log in a database, and waits until it is ready. The store is a setting; "" is the
+// embedded one.
+func (b *bed) serve(name, database, store string) (target, error) {
+	port := freePorts(1)[0]
 	file := filepath.Join(b.dir, name+".yaml")
 	policy := filepath.Join(b.dir, "policy.yaml")
 	if err := writePolicy(policy); err != nil {
 		return target{}, err
 	}
-	text := fmt.Sprintf(benchConfig, port, port, filepath.Join(b.dir, name+".db"), store, policy, b.sink)
+	text := fmt.Sprintf(benchConfig, port, port, database, store, policy, b.sink)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return target{}, err
 	}
@@ -172,10 +189,15 @@ func (b *bed) serve(name, port, store string) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	return target{
-		name: name, address: "http://127.0.0.1:" + port, pid: cmd.Process.Pid, began: began,
+	t := target{
+		name: name, address: "http://127.0.0.1:" + port, pid: cmd.Process.Pid,
 		start: "/v1/verifications", check: "/v1/verifications/ID/checks", key: made.Key,
-	}, nil
+	}
+	if err := waitFor(t.address + "/readyz"); err != nil {
+		return target{}, err
+	}
+	t.readyIn = time.Since(began)
+	return t, nil
 }
 
 // spawn starts a process whose output goes to a file of the bed.
@@ -197,7 +219,7 @@ func (b *bed) spawn(name, program string, args ...string) (*exec.Cmd, error) {
 // complaints is the last that the processes wrote, for a start that failed.
 func (b *bed) complaints() error {
 	var errs []error
-	for _, name := range []string{"redis", "sink", "floor", "countersign"} {
+	for _, name := range []string{"redis", "sink", "floor", "countersign", "countersign-sqlite", "embedded"} {
 		text, err := os.ReadFile(filepath.Join(b.dir, name+".log"))
 		if err == nil {
 			errs = append(errs, fmt.Errorf("%s wrote: %s", name, text[max(0, len(text)-500):]))
@@ -206,9 +228,9 @@ func (b *bed) complaints() error {
 	return errors.Join(errs...)
 }
 
-// refusals are some of the lines that Countersign wrote about requests that it did not serve.
-func (b *bed) refusals() string {
-	text, err := os.ReadFile(filepath.Join(b.dir, "countersign.log"))
+// refusals are some of the lines that a server wrote about requests that it did not serve.
+func (b *bed) refusals(t target) string {
+	text, err := os.ReadFile(filepath.Join(b.dir, t.name+".log"))
 	if err != nil {
 		return err.Error()
 	}
@@ -226,12 +248,15 @@ func (b *bed) close() {
 		p.Process.Kill()
 		p.Wait()
 	}
+	if b.postgres != nil {
+		b.postgres.Remove()
+	}
 	os.RemoveAll(b.dir)
 }
 
 // round measures each operation of the floor and of Countersign, one after the other.
 func (b *bed) round(d time.Duration, tell func(string, sample)) error {
-	for _, t := range []target{b.floor, b.ours} {
+	for _, t := range append([]target{b.floor}, b.ours...) {
 		started, err := b.load(t, d, "start", strconv.Itoa(b.next), t.start, t.key)
 		if err != nil {
 			return err
@@ -266,7 +291,7 @@ func (b *bed) load(t target, d time.Duration, args ...string) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	before, redis, others := cpuOf(t.pid), cpuOf(b.redis), b.others()
+	before, redis, postgres, others := cpuOf(t.pid), cpuOf(b.redis), cpuOfTree(b.postgres.PID()), b.others()
 	ctx, cancel := context.WithTimeout(context.Background(), d+30*time.Second)
 	defer cancel()
 	argv := append([]string{"-t2", "-c" + strconv.Itoa(connections), "-d" + d.String(), "--latency", "-s", script, t.address, "--"}, args...)
@@ -277,6 +302,7 @@ func (b *bed) load(t target, d time.Duration, args ...string) (sample, error) {
 	}
 	after := cpuOf(t.pid)
 	redis = cpuOf(b.redis) - redis
+	postgres = cpuOfTree(b.postgres.PID()) - postgres
 	others = b.others() - others - cpuOfWaited(cmd)
 	_, line, ok := strings.Cut(string(out), "RESULT ")
 	if !ok {
@@ -292,20 +318,21 @@ func (b *bed) load(t target, d time.Duration, args ...string) (sample, error) {
 	}
 	// The last of a list of codes may be sent twice, by connections that were on their way when it ended.
 	if failed > 0 || requests == 0 || abs(refused-wantRefused) > connections+requests/1000 {
-		return sample{}, fmt.Errorf("%s %s: %d of %d requests refused (%d expected), %d failed\n%s", t.name, args[0], refused, requests, wantRefused, failed, b.refusals())
+		return sample{}, fmt.Errorf("%s %s: %d of %d requests refused (%d expected), %d failed\n%s", t.name, args[0], refused, requests, wantRefused, failed, b.refusals(t))
 	}
 	return sample{
 		requests: requests, seconds: float64(micros) / 1e6,
 		p50: time.Duration(p50) * time.Microsecond, p99: time.Duration(p99) * time.Microsecond,
 		cpu:     (after - before).Seconds() * 1e6 / float64(requests),
-		store:   redis.Seconds() * 1e6 / float64(requests),
+		redis:   redis.Seconds() * 1e6 / float64(requests),
+		log:     postgres.Seconds() * 1e6 / float64(requests),
 		foreign: max(0, others.Seconds()/(float64(micros)/1e6)), rss: rssOf(t.pid),
 	}, nil
 }
 
 // others is the CPU time of everything that is not of the bed.
 func (b *bed) others() time.Duration {
-	sum := cpuOfAll()
+	sum := cpuOfAll() - cpuOfTree(b.postgres.PID())
 	for _, p := range b.processes {
 		sum -= cpuOf(p.Process.Pid)
 	}

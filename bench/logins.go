@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,11 +45,8 @@ func runLogins(args []string) error {
 			return err
 		}
 	}
-	t, err := b.serve("countersign", freePorts(1)[0], "")
+	t, err := b.serve("countersign", filepath.Join(dir, "logins.db"), "")
 	if err != nil {
-		return err
-	}
-	if err := waitFor(t.address + "/readyz"); err != nil {
 		return errors.Join(err, b.complaints())
 	}
 	l := &logins{target: t, phones: phones, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: *workers}, Timeout: 10 * time.Second}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,24 @@ func cpuOf(pid int) time.Duration {
 		return 0
 	}
 	return ticks(fields[11]) + ticks(fields[12])
+}
+
+// cpuOfTree is the time that a process and its children have used, without those that have ended.
+func cpuOfTree(pid int) time.Duration {
+	sum := cpuOf(pid)
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(text), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) > 12 && fields[1] == strconv.Itoa(pid) { // the parent
+			sum += ticks(fields[11]) + ticks(fields[12])
+		}
+	}
+	return sum
 }
 
 func ticks(s string) time.Duration {

@@ -61,7 +61,7 @@ func (o *object) end() []byte {
 // appendBody adds a record's body.
 func appendBody(b []byte, r *countersign.Record) []byte {
 	if b == nil {
-		b = make([]byte, 0, 256+160*len(r.Deliveries))
+		b = make([]byte, 0, 320+224*len(r.Deliveries))
 	}
 	o := object{b: b}
 	o.text("c", r.Country)

@@ -60,7 +60,7 @@ func TestOpenRefusesSources(t *testing.T) {
 
 func TestOpenPostgresThatIsNotThere(t *testing.T) {
 	openFails(t, "postgres://postgres:s3cret@/x?host="+url.QueryEscape(t.TempDir()), "cannot be reached")
-	openFails(t, shared.url("nowhere"), "does not exist")
+	openFails(t, shared.URL("nowhere"), "does not exist")
 	openFails(t, shared.database(t)+"&options="+url.QueryEscape("-cdefault_transaction_read_only=on"), "read-only")
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"countersign"
+	"countersign/store/postgrestest"
 	"countersign/store/sqlstore"
 )
 
@@ -99,14 +100,14 @@ func TestExhaustedPool(t *testing.T) {
 
 // Postgres dies and comes back: refusals at once, nothing that was acknowledged is lost, and no restart of ours.
 func TestPostgresRestart(t *testing.T) {
-	c, err := startCluster()
+	server, err := postgrestest.Start("fsync=off", "max_connections=60")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.remove()
+	defer server.Remove()
 	opts := hasty
 	opts.Timeout, opts.AnswerTimeout = 2*time.Second, time.Second
-	d := open(t, c.database(t), opts)
+	d := open(t, server.URL("postgres"), opts)
 	keepFresh(t, d)
 	if ours, err := d.Approve(t.Context(), "ver_a", "prf_a", epoch); err != nil || !ours {
 		t.Fatalf("Approve = %t, %v", ours, err)
@@ -115,7 +116,7 @@ func TestPostgresRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.stop()
+	server.Stop()
 	everyUnavailable(t, d, 500*time.Millisecond)
 	if err := d.Ping(t.Context()); !errors.Is(err, countersign.ErrUnavailable) {
 		t.Errorf("Ping = %v, want %v", err, countersign.ErrUnavailable)
@@ -127,7 +128,7 @@ func TestPostgresRestart(t *testing.T) {
 	if _, err := d.OptedOut(t.Context(), "s", hash(1)); !errors.Is(err, countersign.ErrUnavailable) {
 		t.Errorf("OptedOut from old memory = %v, want %v", err, countersign.ErrUnavailable)
 	}
-	if err := c.start(); err != nil {
+	if err := server.Serve(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 2*time.Second, "it works again", func() bool { return d.Ping(t.Context()) == nil && d.Age() < time.Second })
@@ -144,7 +145,7 @@ func TestPostgresBecomesReadOnly(t *testing.T) {
 	d := open(t, source, hasty)
 	db := raw(t, source)
 	name := source[strings.LastIndex(source[:strings.Index(source, "?")], "/")+1 : strings.Index(source, "?")]
-	admin := raw(t, shared.url("postgres"))
+	admin := raw(t, shared.URL("postgres"))
 	set := func(value string) {
 		t.Helper()
 		if _, err := admin.Exec(`ALTER DATABASE ` + name + ` SET default_transaction_read_only = ` + value); err != nil {
