@@ -10,8 +10,6 @@ import (
 // authenticate finds the key's app and refuses keys that may not. Every wrong credential gets the same answer after
 // the same look-up.
 func (c *call) authenticate(need access) error {
-	h := c.Header()
-	h["Vary"] = varyOrigin
 	token, _ := bearer(c.r.Header)
 	key, ok := c.s.cfg.Keys.FindKey(token)
 	if ok {
@@ -19,13 +17,15 @@ func (c *call) authenticate(need access) error {
 	}
 	if !ok || keyInQuery(c.r) {
 		c.app = nil
+		c.Header()["Vary"] = varyOrigin
 		c.allowOrigin()
 		return countersign.Fail(countersign.ErrUnauthorized, "Send a key of your app in the header Authorization, as `Bearer sk_…`. Keys are not taken from anywhere else.")
 	}
 	c.key = key
 	if key.Secret {
-		return nil
+		return nil // with the same answer to every origin: no browser has this key
 	}
+	c.Header()["Vary"] = varyOrigin
 	if err := c.checkOrigin(); err != nil {
 		return err
 	}

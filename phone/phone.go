@@ -124,22 +124,23 @@ func (n Number) Encode() string {
 	return n.e164 + " " + n.region + " " + strconv.Itoa(int(n.country)) + " " + strconv.Itoa(int(n.kind))
 }
 
+var errEncoded = fmt.Errorf("%w: not an encoded number", ErrShape)
+
 // Decode reads what Encode wrote.
 func Decode(text string) (Number, error) {
-	bad := fmt.Errorf("%w: not an encoded number", ErrShape)
 	e164, rest, ok := strings.Cut(text, " ")
 	if !ok || len(e164) < 3 || e164[0] != '+' {
-		return Number{}, bad
+		return Number{}, errEncoded
 	}
 	region, rest, ok := strings.Cut(rest, " ")
 	if !ok {
-		return Number{}, bad
+		return Number{}, errEncoded
 	}
 	country, kind, ok := strings.Cut(rest, " ")
 	c, err := strconv.ParseUint(country, 10, 16)
 	k, kindErr := strconv.ParseUint(kind, 10, 8)
 	if !ok || err != nil || kindErr != nil || int(k) >= len(lineTypeNames) {
-		return Number{}, bad
+		return Number{}, errEncoded
 	}
 	return Number{e164: e164, region: region, country: uint16(c), kind: LineType(k)}, nil
 }
