@@ -34,7 +34,7 @@ fmt: ## format
 	$(GOFUMPT) -w .
 
 bench: ## server CPU a request against the floor handler, flows and logins on SQLite (installs wrk and redis-server)
-	set -- wrk && . scripts/test-tools && go run ./bench && go run ./bench logins
+	set -- wrk && . scripts/test-tools && { go run ./bench; met=$$?; go run ./bench logins && exit $$met; }
 
 soak: ## the invariants and faults at full length
 	. scripts/test-tools && COUNTERSIGN_SOAK=1 go test -race -timeout 6h $$(go list ./... | grep -v '/simulate$$') && \
