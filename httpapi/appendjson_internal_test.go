@@ -57,8 +57,8 @@ func TestAppendedIsMarshaled(t *testing.T) {
 			t.Fatalf("appended:\n%s\nmarshaled:\n%s, %v", got, want, err)
 		}
 	})
-	if appended < 10 {
-		t.Errorf("only %d values wrote themselves", appended)
+	if appended == 0 {
+		t.Error("no value wrote itself: nothing was compared")
 	}
 	if b, ok := (&verification{App: "\xff"}).appendJSON(); ok {
 		t.Errorf("text that is not UTF-8 was written: %q", b)
