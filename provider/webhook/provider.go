@@ -93,7 +93,7 @@ func (p *Provider) Send(ctx context.Context, m *countersign.Message) (countersig
 
 // exchange makes one request and reads its answer. A failure says whether the vendor may have acted on it.
 func (p *Provider) exchange(ctx context.Context, needsBody bool, build func(context.Context) (*http.Request, error)) (*reading, error) {
-	if d, ok := ctx.Deadline(); !ok || time.Until(d) > p.c.timeout {
+	if d, ok := ctx.Deadline(); !ok || time.Until(d) > p.c.timeout { // as a rule the route's time ends earlier
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.c.timeout)
 		defer cancel()

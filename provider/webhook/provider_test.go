@@ -147,6 +147,44 @@ func TestSlowRestOfAnAnswer(t *testing.T) {
 	}
 }
 
+// TestOwnTimeout: a provider's time bounds a send whose caller gives it more, or for ever, and no more than the caller's
+// does where that is less.
+func TestOwnTimeout(t *testing.T) {
+	silent := func(_ http.ResponseWriter, r *http.Request, _ []byte) { <-r.Context().Done() }
+	for _, c := range []struct {
+		name        string
+		own, caller time.Duration
+	}{
+		{"for ever", 100 * time.Millisecond, 0},
+		{"the caller gives more", 100 * time.Millisecond, 9 * time.Second},
+		{"the caller gives less", 9 * time.Second, 100 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			carrier := providertest.NewCarrier(silent)
+			defer carrier.Close()
+			cfg := bare()
+			cfg.URL, cfg.Timeout = carrier.URL()+"/send", c.own
+			p, err := webhook.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.CloseIdleConnections()
+			ctx := t.Context()
+			if c.caller > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, c.caller)
+				defer cancel()
+			}
+			began := time.Now()
+			_, err = p.Send(ctx, providertest.NewMessage(1))
+			var f *countersign.Failure
+			if took := time.Since(began); !errors.As(err, &f) || f.Class != countersign.FailUnknown || took < 100*time.Millisecond || took > 5*time.Second {
+				t.Errorf("after %s: %v, want an unknown fate soon after 100 ms", took, err)
+			}
+		})
+	}
+}
+
 // TestTLS: a certificate that nobody vouches for ends the send before the code leaves (F-25).
 func TestTLS(t *testing.T) {
 	var got int
